@@ -1,0 +1,6 @@
+// One function a noun, called once by module.cpp.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+void bind_shm(nanobind::module_& module);

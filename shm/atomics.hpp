@@ -1,0 +1,38 @@
+// Atomic views of words in shared memory. The words themselves are plain, so that one struct
+// describes the bytes for every language.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+
+#include "shm/layout.hpp"
+
+namespace fh {
+
+template <class Word>
+inline Word load(const Word& word, std::memory_order order) noexcept {
+    static_assert(std::atomic_ref<Word>::is_always_lock_free);
+    return std::atomic_ref<Word>(const_cast<Word&>(word)).load(order);
+}
+
+template <class Word>
+inline void store(Word& word, Word value, std::memory_order order) noexcept {
+    std::atomic_ref<Word>(word).store(value, order);
+}
+
+// Payload words are copied relaxed: the fences of the caller order them, and a torn record is
+// found by the caller's re-check and thrown away, so no copy is a data race.
+inline void store_words(void* to, const void* from, std::size_t words) noexcept {
+    auto* target = static_cast<std::uint64_t*>(to);
+    const auto* source = static_cast<const std::uint64_t*>(from);
+    for (std::size_t i = 0; i < words; ++i) store(target[i], source[i], std::memory_order_relaxed);
+}
+
+inline void load_words(void* to, const void* from, std::size_t words) noexcept {
+    auto* target = static_cast<std::uint64_t*>(to);
+    const auto* source = static_cast<const std::uint64_t*>(from);
+    for (std::size_t i = 0; i < words; ++i) target[i] = load(source[i], std::memory_order_relaxed);
+}
+
+}  // namespace fh

@@ -1,0 +1,207 @@
+// A reader of a ring. It maps the records read-only and never writes them; it may write the wait
+// page, where its permissions allow, to park.
+//
+// Invariant: next_ is the seq of the first record not yet handed out, and always starts an event.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "shm/ring_files.hpp"
+#include "shm/wait.hpp"
+
+namespace fh {
+
+enum class Attach : std::uint8_t {
+    ok = 0,
+    missing = 1,
+    starting = 2,
+    version_mismatch = 3,
+    writer_dead = 4,
+    stalled = 5
+};
+
+struct ReadResult {
+    std::size_t count = 0;   // records copied
+    std::uint64_t lost = 0;  // records that were overwritten before they could be read
+};
+
+class RingReader {
+public:
+    RingReader(std::string dir, std::string name) : dir_(std::move(dir)), name_(std::move(name)) {}
+
+    // Maps the given epoch, or the newest for 0. `from_oldest` starts at the oldest event still held,
+    // else at the next to be published. Returns missing, starting, version_mismatch or ok.
+    Attach attach(std::uint64_t epoch = 0, bool from_oldest = false) {
+        const auto epochs = ring_epochs(dir_, name_);
+        if (epoch == 0) {
+            if (epochs.empty()) return ring_starting(dir_, name_) ? Attach::starting : Attach::missing;
+            epoch = epochs.back();
+        }
+        File file = File::open(ring_path(dir_, name_, epoch), O_RDONLY);
+        if (!file.ok()) return Attach::missing;
+        if (file.size() < RECORDS_OFFSET) return Attach::version_mismatch;
+        Mapping mapping(file, file.size(), false);
+        const auto* header = mapping.as<const RingHeader>();
+        const auto version =
+            load(header->version, std::memory_order_acquire);  // SYNC ring.ready: pairs with RingWriter::create_epoch()
+        if (version == 0) return Attach::starting;
+        if (version != LAYOUT_VERSION || header->magic != RING_MAGIC || header->record_bytes != sizeof(Record) ||
+            header->records_offset + header->capacity * sizeof(Record) > file.size())
+            return Attach::version_mismatch;
+        file_ = std::move(file);
+        mapping_ = std::move(mapping);
+        header_ = header;
+        records_ = mapping_.as<const Record>(header->records_offset);
+        capacity_ = header->capacity;
+        epoch_ = header->epoch;
+        open_wait_page();
+        const auto published = available();
+        next_ = published + 1;
+        if (from_oldest) {
+            next_ = 1;
+            if (published > capacity_ / 2) seek_event(published - capacity_ / 2);
+        }
+        return Attach::ok;
+    }
+
+    [[nodiscard]] bool attached() const noexcept { return header_ != nullptr; }
+    [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+    [[nodiscard]] std::uint64_t next() const noexcept { return next_; }
+    [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+    [[nodiscard]] std::uint64_t previous_epoch() const noexcept { return header_->previous_epoch; }
+    [[nodiscard]] std::uint64_t previous_last() const noexcept { return header_->previous_last; }
+    [[nodiscard]] std::uint32_t writer_pid() const noexcept { return header_->writer_pid; }
+    [[nodiscard]] std::uint64_t published() const noexcept { return available(); }
+
+    // Goes on with the record of this seq (a position taken from next(), so the start of an event).
+    void seek(std::uint64_t next) noexcept { next_ = next == 0 ? 1 : next; }
+
+    // Copies whole events of at most `max` records into `out` (an event longer than `max` is copied
+    // in part and goes on with the next call). After a lap it resumes half a ring back, at an event's start.
+    ReadResult read(Record* out, std::size_t max) noexcept {
+        const auto published = available();
+        if (next_ > published) return {};
+        std::size_t count = static_cast<std::size_t>(published - next_ + 1);
+        if (count > max) count = max;
+        for (std::size_t i = 0; i < count; ++i) load_words(&out[i], slot(next_ + i), RECORD_WORDS);
+        if (!still_valid(next_)) return {0, lapped()};
+        if (count == max && next_ + count <= published) count = whole_events(out, count);
+        next_ += count;
+        return {count, 0};
+    }
+
+    // Borrowed: the contiguous run of records from next(). Outside the memory-model guarantee; check
+    // still_valid(first) after use, then advance(). Copies nothing.
+    [[nodiscard]] const Record* view(std::size_t max, std::size_t& count) const noexcept {
+        const auto published = available();
+        count = 0;
+        if (next_ > published) return nullptr;
+        const std::uint64_t offset = (next_ - 1) & (capacity_ - 1);
+        count = static_cast<std::size_t>(
+            std::min({published - next_ + 1, capacity_ - offset, static_cast<std::uint64_t>(max)}));
+        return records_ + offset;
+    }
+    void advance(std::size_t count) noexcept { next_ += count; }
+
+    // Nothing from `first` on has been overwritten up to now.
+    [[nodiscard]] bool still_valid(std::uint64_t first) const noexcept {
+        std::atomic_thread_fence(
+            std::memory_order_acquire);  // SYNC ring.claim: payload before claimed; pairs with RingWriter::claim()
+        const auto claimed = load(header_->claimed, std::memory_order_relaxed);
+        return claimed < first + capacity_;
+    }
+
+    // Counts what is gone and moves to an event's start half a ring back. Returns the records lost.
+    std::uint64_t lapped() noexcept {
+        const auto before = next_;
+        do {
+            const auto published = available();
+            seek_event(published > capacity_ / 2 ? published - capacity_ / 2 : 0);
+        } while (!still_valid(next_));
+        return next_ - before;
+    }
+
+    bool wait(WaitPolicy policy, std::int64_t timeout_ns) noexcept {
+        return wait_until(wait_, policy, [this] { return available() >= next_ || newer_epoch(); }, timeout_ns);
+    }
+
+    // A newer epoch has been published. A hint for speed: the directory is the truth.
+    [[nodiscard]] bool newer_epoch() const noexcept {
+        return wait_ != nullptr && load(wait_->epoch_hint, std::memory_order_acquire) >
+                                       epoch_;  // SYNC ring.epoch: pairs with RingWriter::create_epoch()
+    }
+
+    // Alive is the lock, progressing is the heartbeat.
+    [[nodiscard]] Attach state(std::int64_t monotonic_now_ns, std::int64_t stall_ns) const noexcept {
+        if (header_ == nullptr) return Attach::missing;
+        if (!locked_by_other(file_)) return Attach::writer_dead;
+        const auto beat = load(header_->heartbeat_ns, std::memory_order_relaxed);
+        return monotonic_now_ns - beat > stall_ns ? Attach::stalled : Attach::ok;
+    }
+
+    // The epoch after the attached one, if it exists (0 if not).
+    [[nodiscard]] std::uint64_t following_epoch() const {
+        for (const auto epoch : ring_epochs(dir_, name_))
+            if (epoch > epoch_) return epoch;
+        return 0;
+    }
+
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] const std::string& dir() const noexcept { return dir_; }
+
+private:
+    [[nodiscard]] std::uint64_t available() const noexcept {
+        return load(header_->published,
+                    std::memory_order_acquire);  // SYNC ring.publish: pairs with RingWriter::publish()
+    }
+    [[nodiscard]] const Record* slot(std::uint64_t seq) const noexcept {
+        return records_ + ((seq - 1) & (capacity_ - 1));
+    }
+
+    static std::size_t whole_events(const Record* out, std::size_t count) noexcept {
+        for (std::size_t n = count; n > 0; --n)
+            if ((out[n - 1].flags & flag::last) != 0) return n;
+        return count;
+    }
+
+    // next_ becomes the first record after the first LAST found behind `position`.
+    void seek_event(std::uint64_t position) noexcept {
+        if (position == 0) {
+            next_ = 1;
+            return;
+        }
+        const auto published = available();
+        for (std::uint64_t seq = position; seq <= published; ++seq) {
+            Record record;
+            load_words(&record, slot(seq), RECORD_WORDS);
+            if ((record.flags & flag::last) != 0) {
+                next_ = seq + 1;
+                return;
+            }
+        }
+        next_ = published + 1;
+    }
+
+    void open_wait_page() {
+        const std::string path = dir_ + "/" + name_ + ".wait";
+        const File file = File::open(path, O_RDWR);
+        if (!file.ok() || file.size() < sizeof(WaitPage)) return;  // read-only readers use a timed wait
+        wait_mapping_ = Mapping(file, 4096, true);
+        wait_ = wait_mapping_.as<WaitPage>();
+    }
+
+    std::string dir_;
+    std::string name_;
+    File file_;
+    Mapping mapping_;
+    Mapping wait_mapping_;
+    WaitPage* wait_ = nullptr;
+    const RingHeader* header_ = nullptr;
+    const Record* records_ = nullptr;
+    std::uint64_t capacity_ = 0;
+    std::uint64_t epoch_ = 0;
+    std::uint64_t next_ = 1;
+};
+
+}  // namespace fh

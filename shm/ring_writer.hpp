@@ -1,0 +1,251 @@
+// The single writer of a ring. It never waits for a reader.
+//
+// Invariants: published <= staged <= claimed; everything in (published, staged] is an unfinished
+// batch; `published` only ever moves to just past a record flagged LAST.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "shm/ring_files.hpp"
+#include "shm/wait.hpp"
+
+namespace fh {
+
+class RingWriter {
+public:
+    // Creates a new epoch. Throws std::runtime_error naming the pid of a living writer, or
+    // std::system_error where memory or files are refused.
+    RingWriter(const std::string& dir, const std::string& state_dir, const std::string& name, std::uint64_t capacity,
+               std::size_t keep_epochs = 3)
+        : dir_(dir), name_(name), capacity_(capacity), mask_(capacity - 1) {
+        if (capacity < 64 || (capacity & mask_) != 0)
+            throw std::invalid_argument("ring capacity must be a power of two of at least 64, got " +
+                                        std::to_string(capacity));
+        if (name.empty() || name.size() >= CACHE_LINE || name.find_first_of("./") != std::string::npos)
+            throw std::invalid_argument("ring name must have 1 to 63 characters without '.' and '/', got '" + name +
+                                        "'");
+        std::filesystem::create_directories(dir);
+        std::filesystem::create_directories(state_dir);
+        lock_writer();
+        const auto epochs = ring_epochs(dir, name);
+        read_previous(epochs);
+        open_wait_page();
+        create_epoch(next_epoch(state_dir, name, previous_epoch_));
+        for (std::size_t i = 0; i + keep_epochs < epochs.size(); ++i) {
+            ::unlink(ring_path(dir, name, epochs[i]).c_str());
+            ++forced_out_;
+        }
+    }
+
+    // Stages one record of the current event; seq is given here. The caller's record is copied.
+    void append(const Record& staged) noexcept {
+        Record record = staged;
+        const std::uint64_t seq = ++staged_;
+        if (seq > claimed_) claim(seq);
+        record.seq = seq;
+        store_words(slot(seq), &record, RECORD_WORDS);
+    }
+
+    // Ends the event: its last record gets LAST. An event longer than a quarter of the ring is
+    // replaced by one SKIP record, so that readers never wait for what cannot be shown whole.
+    // Returns the number of records in the event, 0 where it was refused or empty.
+    std::uint64_t end_event() noexcept {
+        const std::uint64_t count = staged_ - event_start_;
+        if (count == 0) return 0;
+        if (count > capacity_ / 4) {
+            Record skip;
+            load_words(&skip, slot(staged_), RECORD_WORDS);
+            skip.kind = Kind::skip;
+            skip.price = NO_VALUE;
+            skip.size = static_cast<double>(count);
+            skip.ref = event_start_ + 1;
+            skip.side = Side::none;
+            skip.action = Action::none;
+            skip.level = 0;
+            skip.flags = flag::last | flag::gap;
+            staged_ = event_start_;
+            append(skip);
+            event_start_ = staged_;
+            ++refused_;
+            return 0;
+        }
+        Record* last = slot(staged_);
+        auto* word = reinterpret_cast<std::uint64_t*>(last) + 7;  // the word that holds action, flags, level, delay
+        std::uint64_t bits = load(*word, std::memory_order_relaxed);
+        bits |= static_cast<std::uint64_t>(flag::last) << 8;
+        store(*word, bits, std::memory_order_relaxed);
+        event_start_ = staged_;
+        return count;
+    }
+
+    // Forgets the records staged since the last end_event().
+    void drop_event() noexcept { staged_ = event_start_; }
+
+    // Records staged in the current event.
+    [[nodiscard]] std::uint64_t event_size() const noexcept { return staged_ - event_start_; }
+    // Finished events wait to be published.
+    [[nodiscard]] bool pending() const noexcept { return event_start_ != published_; }
+
+    // Remembers what a session had consumed once everything staged is published.
+    void note(std::size_t session, std::uint64_t value) noexcept {
+        auto& turn = note_turn_[session];
+        Note& note = header_->notes[session][turn];
+        turn ^= 1U;
+        store(note.cursor, event_start_, std::memory_order_relaxed);
+        store(note.value, value, std::memory_order_relaxed);
+    }
+
+    // Makes every finished event visible, stamping each record's delay against now_ns, and wakes
+    // parked readers.
+    void publish(std::int64_t now_ns) noexcept {
+        if (!pending()) return;
+        for (std::uint64_t seq = published_ + 1; seq <= event_start_; ++seq) stamp_delay(slot(seq), now_ns);
+        published_ = event_start_;
+        store(
+            header_->published, published_,
+            std::memory_order_release);  // SYNC ring.publish: payload before cursor; pairs with RingReader::available()
+        wake_parked(*wait_);
+    }
+
+    void heartbeat(std::int64_t monotonic_now_ns) noexcept {
+        store(header_->heartbeat_ns, monotonic_now_ns, std::memory_order_relaxed);
+    }
+
+    [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+    [[nodiscard]] std::uint64_t published() const noexcept { return published_; }
+    [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+    [[nodiscard]] std::uint64_t previous_epoch() const noexcept { return previous_epoch_; }
+    [[nodiscard]] std::uint64_t previous_last() const noexcept { return previous_last_; }
+    [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
+    [[nodiscard]] std::uint64_t forced_out() const noexcept { return forced_out_; }
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    // What the previous epoch's ring held of a session when its writer ended; 0 = nothing known.
+    [[nodiscard]] std::uint64_t previous_note(std::size_t session) const noexcept { return previous_notes_[session]; }
+
+private:
+    [[nodiscard]] Record* slot(std::uint64_t seq) const noexcept { return records_ + ((seq - 1) & mask_); }
+
+    void claim(std::uint64_t seq) noexcept {
+        claimed_ = seq + CLAIM_AHEAD - 1;
+        store(header_->claimed, claimed_, std::memory_order_relaxed);
+        std::atomic_thread_fence(
+            std::memory_order_release);  // SYNC ring.claim: claimed before payload; pairs with RingReader::read()
+    }
+
+    static void stamp_delay(Record* record, std::int64_t now_ns) noexcept {
+        auto* words = reinterpret_cast<std::uint64_t*>(record);
+        const auto ts_recv = static_cast<std::int64_t>(load(words[2], std::memory_order_relaxed));
+        const std::int64_t delay = std::clamp<std::int64_t>(now_ns - ts_recv, 0, UINT32_MAX);
+        std::uint64_t bits = load(words[7], std::memory_order_relaxed);
+        bits = (bits & 0xffffffffU) | (static_cast<std::uint64_t>(delay) << 32);
+        store(words[7], bits, std::memory_order_relaxed);
+    }
+
+    void lock_writer() {
+        const std::string path = dir_ + "/" + name_ + ".lock";
+        lock_ = File::open(path, O_RDWR | O_CREAT);
+        if (!lock_.ok()) fail("opening " + path);
+        if (!try_lock(lock_)) {
+            char text[32] = {};
+            const auto got = ::pread(lock_.fd(), text, sizeof text - 1, 0);
+            throw std::runtime_error("ring '" + name_ + "' has a writer already, pid " +
+                                     std::string(text, static_cast<std::size_t>(std::max<ssize_t>(got, 0))));
+        }
+        const std::string pid = std::to_string(::getpid());
+        if (::ftruncate(lock_.fd(), 0) != 0 || ::pwrite(lock_.fd(), pid.data(), pid.size(), 0) < 0)
+            fail("writing " + path);
+    }
+
+    void read_previous(const std::vector<std::uint64_t>& epochs) {
+        if (epochs.empty()) return;
+        const File file = File::open(ring_path(dir_, name_, epochs.back()), O_RDONLY);
+        if (!file.ok() || file.size() < RECORDS_OFFSET) return;
+        const Mapping mapping(file, RECORDS_OFFSET, false);
+        const auto* header = mapping.as<RingHeader>();
+        if (header->magic != RING_MAGIC || header->version != LAYOUT_VERSION) return;
+        previous_epoch_ = header->epoch;
+        previous_last_ = header->published;
+        for (std::size_t session = 0; session < NOTE_SESSIONS; ++session) {
+            const Note* best = nullptr;
+            for (const Note& note : header->notes[session])
+                if (note.value != 0 && note.cursor <= previous_last_ &&
+                    (best == nullptr || note.cursor > best->cursor ||
+                     (note.cursor == best->cursor && note.value > best->value)))
+                    best = &note;
+            previous_notes_[session] = best != nullptr ? best->value : 0;
+        }
+    }
+
+    void open_wait_page() {
+        const std::string path = dir_ + "/" + name_ + ".wait";
+        const File file = File::open(path, O_RDWR | O_CREAT, 0660);
+        if (!file.ok()) fail("opening " + path);
+        allocate(file, 4096, path);
+        wait_mapping_ = Mapping(file, 4096, true);
+        wait_ = wait_mapping_.as<WaitPage>();
+        wait_->version = LAYOUT_VERSION;
+        wait_->magic = WAIT_MAGIC;
+    }
+
+    void create_epoch(std::uint64_t epoch) {
+        epoch_ = epoch;
+        const std::string draft = dir_ + "/" + name_ + ".starting";
+        const std::size_t bytes = RECORDS_OFFSET + capacity_ * sizeof(Record);
+        ::unlink(draft.c_str());
+        file_ = File::open(draft, O_RDWR | O_CREAT | O_EXCL);
+        if (!file_.ok()) fail("creating " + draft);
+        allocate(file_, bytes, draft);
+        mapping_ = Mapping(file_, bytes, true);
+        if (!try_lock(file_)) fail("locking " + draft);
+        header_ = mapping_.as<RingHeader>();
+        records_ = mapping_.as<Record>(RECORDS_OFFSET);
+        header_->magic = RING_MAGIC;
+        header_->record_bytes = sizeof(Record);
+        header_->capacity = capacity_;
+        header_->epoch = epoch_;
+        header_->previous_epoch = previous_epoch_;
+        header_->previous_last = previous_last_;
+        header_->created_ns = realtime_ns();
+        header_->writer_pid = static_cast<std::uint32_t>(::getpid());
+        header_->records_offset = RECORDS_OFFSET;
+        std::memcpy(header_->name, name_.c_str(), name_.size() + 1);
+        heartbeat(monotonic_ns());
+        store(header_->version, LAYOUT_VERSION,
+              std::memory_order_release);  // SYNC ring.ready: header before version; pairs with RingReader::attach()
+        publish_by_rename(draft, ring_path(dir_, name_, epoch_));
+        store(wait_->epoch_hint, epoch_,
+              std::memory_order_release);  // SYNC ring.epoch: file before hint; pairs with RingReader::newer_epoch()
+        store(wait_->wake, load(wait_->wake, std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        futex_wake_all(wait_->wake);
+    }
+
+    static constexpr std::uint64_t CLAIM_AHEAD = 32;  // claims are made in runs: one fence for many records
+
+    std::string dir_;
+    std::string name_;
+    std::uint64_t capacity_;
+    std::uint64_t mask_;
+    File lock_;
+    File file_;
+    Mapping mapping_;
+    Mapping wait_mapping_;
+    WaitPage* wait_ = nullptr;
+    RingHeader* header_ = nullptr;
+    Record* records_ = nullptr;
+    std::uint64_t epoch_ = 0;
+    std::uint64_t staged_ = 0;
+    std::uint64_t claimed_ = 0;
+    std::uint64_t published_ = 0;
+    std::uint64_t event_start_ = 0;
+    std::uint64_t previous_epoch_ = 0;
+    std::uint64_t previous_last_ = 0;
+    std::uint64_t refused_ = 0;
+    std::uint64_t forced_out_ = 0;
+    std::uint64_t previous_notes_[NOTE_SESSIONS] = {};
+    unsigned note_turn_[NOTE_SESSIONS] = {};
+};
+
+}  // namespace fh

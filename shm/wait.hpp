@@ -1,0 +1,95 @@
+// Parking and waking on the `<ring>.wait` page. Shared futexes: the waiters are other processes.
+#pragma once
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <climits>
+#include <ctime>
+
+#include "shm/atomics.hpp"
+#include "shm/clock.hpp"
+#include "shm/layout.hpp"
+
+namespace fh {
+
+enum class WaitPolicy : std::uint8_t { spin = 0, yield = 1, park = 2, adaptive = 3 };
+
+inline void cpu_relax() noexcept {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+inline void futex_wait(std::uint32_t& word, std::uint32_t expected, std::int64_t timeout_ns) noexcept {
+    const timespec timeout{static_cast<time_t>(timeout_ns / 1'000'000'000), timeout_ns % 1'000'000'000};
+    ::syscall(SYS_futex, &word, FUTEX_WAIT, expected, &timeout, nullptr, 0);
+}
+
+inline void futex_wake_all(std::uint32_t& word) noexcept {
+    ::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
+
+// Writer side, once a batch, after publishing.
+inline void wake_parked(WaitPage& page) noexcept {
+    std::atomic_thread_fence(
+        std::memory_order_seq_cst);  // SYNC ring.park: published before parked is read; pairs with park()
+    if (load(page.parked, std::memory_order_relaxed) == 0) return;
+    store(page.parked, 0U, std::memory_order_relaxed);
+    store(page.wake, load(page.wake, std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    futex_wake_all(page.wake);
+}
+
+// Reader side. `ready` re-checks the cursor after the intent to park is visible, so that either the
+// reader sees the publication or the writer sees the parked reader.
+template <class Ready>
+inline void park(WaitPage& page, Ready ready, std::int64_t timeout_ns) noexcept {
+    const auto wake = load(page.wake, std::memory_order_relaxed);
+    store(page.parked, 1U, std::memory_order_relaxed);
+    std::atomic_thread_fence(
+        std::memory_order_seq_cst);  // SYNC ring.park: parked before published is read; pairs with wake_parked()
+    if (ready()) return;
+    futex_wait(page.wake, wake, timeout_ns);
+}
+
+inline void sleep_ns(std::int64_t ns) noexcept {
+    const timespec t{static_cast<time_t>(ns / 1'000'000'000), ns % 1'000'000'000};
+    ::nanosleep(&t, nullptr);
+}
+
+// Waits by policy until ready() or the timeout. `page` is null where the reader may not write it:
+// then parking is a timed wait of at most 50 us a turn.
+template <class Ready>
+inline bool wait_until(WaitPage* page, WaitPolicy policy, Ready ready, std::int64_t timeout_ns) noexcept {
+    if (ready()) return true;
+    if (timeout_ns <= 0) return false;
+    const auto deadline = monotonic_ns() + timeout_ns;
+    int spins = 0;
+    for (;;) {
+        const bool spin = policy == WaitPolicy::spin || (policy == WaitPolicy::adaptive && spins < 2000);
+        if (spin) {
+            for (int i = 0; i < 64; ++i) {
+                cpu_relax();
+                if (ready()) return true;
+            }
+            spins += 64;
+        } else if (policy == WaitPolicy::yield) {
+            ::syscall(SYS_sched_yield);
+        } else {
+            const auto left = deadline - monotonic_ns();
+            if (left > 0) {
+                if (page != nullptr)
+                    park(*page, ready, left);
+                else
+                    sleep_ns(left < 50'000 ? left : 50'000);
+            }
+        }
+        if (ready()) return true;
+        if (monotonic_ns() >= deadline) return false;
+    }
+}
+
+}  // namespace fh
