@@ -103,6 +103,4 @@ _EXPECTED = (
     ("level", "<u2"), ("delay", "<u4"),
 )  # fmt: skip
 if np.dtype(list(_EXPECTED)) != TICK or TICK.itemsize != RECORD_BYTES:
-    raise ImportError(
-        "feedhandler/tick.py and shm/layout.hpp disagree about the record; rebuild the extension"
-    )
+    raise ImportError("feedhandler/tick.py and shm/layout.hpp disagree about the record; rebuild the extension")
