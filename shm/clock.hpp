@@ -1,9 +1,12 @@
 // The one clock of the data path: CLOCK_MONOTONIC plus the realtime offset all processes share.
 #pragma once
 
-#include <ctime>
-
 #include <cstdint>
+#include <ctime>
+#include <string>
+
+#include "shm/atomics.hpp"
+#include "shm/region.hpp"
 
 namespace fh {
 
@@ -30,5 +33,43 @@ inline std::int64_t measure_realtime_offset() noexcept {
     }
     return offset;
 }
+
+// `<shm_dir>/clock`: the offset that all processes of a host agree on. The first to come measures it.
+class SharedClock {
+public:
+    explicit SharedClock(const std::string& dir) {
+        const std::string path = dir + "/clock";
+        const File file = File::open(path, O_RDWR | O_CREAT, 0660);
+        if (!file.ok() || !lock_wait(file)) fail("opening " + path);
+        allocate(file, sizeof(ClockPage), path);
+        mapping_ = Mapping(file, sizeof(ClockPage), true);
+        page_ = mapping_.as<ClockPage>();
+        if (page_->magic != CLOCK_MAGIC) {
+            page_->realtime_offset_ns = measure_realtime_offset();
+            page_->magic = CLOCK_MAGIC;
+        }
+        unlock(file);
+    }
+    [[nodiscard]] std::int64_t offset_ns() const noexcept {
+        return load(page_->realtime_offset_ns, std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::int64_t now_ns() const noexcept { return monotonic_ns() + offset_ns(); }
+    [[nodiscard]] std::uint64_t steps() const noexcept { return load(page_->steps, std::memory_order_relaxed); }
+
+    // Where the realtime clock left the agreed offset by more than `tolerance_ns`, agrees on the new
+    // one and returns the step in ns; 0 where nothing changed.
+    std::int64_t follow(std::int64_t tolerance_ns) noexcept {
+        const auto measured = measure_realtime_offset();
+        const auto step = measured - offset_ns();
+        if (step >= -tolerance_ns && step <= tolerance_ns) return 0;
+        store(page_->realtime_offset_ns, measured, std::memory_order_relaxed);
+        store(page_->steps, steps() + 1, std::memory_order_relaxed);
+        return step;
+    }
+
+private:
+    Mapping mapping_;
+    ClockPage* page_ = nullptr;
+};
 
 }  // namespace fh

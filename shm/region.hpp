@@ -62,6 +62,26 @@ inline bool try_lock(const File& file) noexcept {
     return ::fcntl(file.fd(), F_OFD_SETLK, &lock) == 0;
 }
 
+inline bool lock_wait(const File& file) noexcept {
+    struct flock lock{};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_len = 1;
+    int result = 0;
+    do result = ::fcntl(file.fd(), F_OFD_SETLKW, &lock);
+    while (result != 0 && errno == EINTR);
+    return result == 0;
+}
+
+// A mapping keeps the open file alive, and with it the lock: what is mapped must be unlocked by hand.
+inline void unlock(const File& file) noexcept {
+    struct flock lock{};
+    lock.l_type = F_UNLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_len = 1;
+    ::fcntl(file.fd(), F_OFD_SETLK, &lock);
+}
+
 inline bool locked_by_other(const File& file) noexcept {
     struct flock lock{};
     lock.l_type = F_RDLCK;  // a read lock conflicts with the holder's write lock; nothing is taken
@@ -73,10 +93,10 @@ inline bool locked_by_other(const File& file) noexcept {
 class Mapping {
 public:
     Mapping() = default;
-    Mapping(const File& file, std::size_t bytes, bool writable) : bytes_(bytes) {
+    // `populate` takes all pages now: no page fault on the data path.
+    Mapping(const File& file, std::size_t bytes, bool writable, bool populate = true) : bytes_(bytes) {
         const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-        // MAP_POPULATE: no page fault on the data path.
-        data_ = ::mmap(nullptr, bytes, protection, MAP_SHARED | MAP_POPULATE, file.fd(), 0);
+        data_ = ::mmap(nullptr, bytes, protection, populate ? MAP_SHARED | MAP_POPULATE : MAP_SHARED, file.fd(), 0);
         if (data_ == MAP_FAILED) {
             data_ = nullptr;
             fail("mmap of " + std::to_string(bytes) + " bytes");

@@ -3,4 +3,5 @@
 
 #include <nanobind/nanobind.h>
 
+void bind_counters(nanobind::module_& module);
 void bind_shm(nanobind::module_& module);

@@ -1,0 +1,70 @@
+"""Counters in shared memory: one file a process, one writer a cell (shm/counters.hpp)."""
+
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from feedhandler import _native, clock
+
+_NAMES: Any = [(name.upper(), index) for index, name in enumerate(_native.counter_names())]
+Counter: Any = IntEnum("Counter", _NAMES)  # type: ignore[misc]
+"""Every counter there is; the names and their order are shm/counters.hpp's."""
+
+SLOTS: int = _native.COUNTER_SLOTS
+_HEADER = np.dtype(
+    [
+        ("magic", "<u8"),
+        ("version", "<u4"),
+        ("counters", "<u4"),
+        ("slots", "<u4"),
+        ("pid", "<u4"),
+        ("created_ns", "<i8"),
+        ("process", "S32"),
+    ]
+)
+
+
+class Counters:
+    """Counters of this process. One thread writes a cell; anyone may read it at any time.
+
+    Creates `<shm_dir>/<process>.counters`, replacing an earlier process's file by rename.
+    """
+
+    def __init__(self, shm_dir: str | Path, process: str) -> None:
+        Path(shm_dir).mkdir(parents=True, exist_ok=True)
+        self.native = _native.Counters(str(shm_dir), process, clock.now_ns())
+
+    def add(self, counter: int, n: int = 1, slot: int = 0) -> None:
+        """Add `n` to a cell."""
+        self.native.add(counter, n, slot)
+
+    def set(self, counter: int, value: int, slot: int = 0) -> None:
+        """Set a gauge's cell."""
+        self.native.set(counter, value, slot)
+
+    def get(self, counter: int, slot: int = 0) -> int:
+        """Return a cell."""
+        return self.native.get(counter, slot)
+
+
+def read_file(path: str | Path) -> dict[str, dict[int, int]]:
+    """Return {counter name: {slot: value}} of one counters file; cells of zero are left out.
+
+    Raises ValueError where the file is not a counters file of this version.
+    """
+    data = Path(path).read_bytes()
+    header = np.frombuffer(data, _HEADER, 1)[0] if len(data) >= _HEADER.itemsize else None
+    if header is None or header["magic"] != _native.COUNTERS_MAGIC or header["counters"] != len(Counter):
+        raise ValueError(f"{path} is not a counters file of this version")
+    cells = np.frombuffer(data, "<u8", offset=_HEADER.itemsize).reshape(len(Counter), int(header["slots"]))
+    result: dict[str, dict[int, int]] = {}
+    for counter, slot in zip(*np.nonzero(cells), strict=True):
+        result.setdefault(Counter(counter).name.lower(), {})[int(slot)] = int(cells[counter, slot])
+    return result
+
+
+def read_all(shm_dir: str | Path) -> dict[str, dict[str, dict[int, int]]]:
+    """Return {process: {counter name: {slot: value}}} of every counters file in a folder."""
+    return {path.stem: read_file(path) for path in sorted(Path(shm_dir).glob("*.counters"))}

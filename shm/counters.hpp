@@ -1,0 +1,185 @@
+// Counters in shared memory: one enum, one file a process, one writer a cell.
+// A cell is written by one thread only, so an increment is a relaxed load and store, not a locked one.
+#pragma once
+
+#include <cstring>
+#include <string>
+
+#include "shm/atomics.hpp"
+#include "shm/layout.hpp"
+#include "shm/region.hpp"
+
+namespace fh {
+
+// X(name): append to the end of a block; the order is part of the file's version.
+#define FH_COUNTERS(X)                 \
+    /* fix: one slot a session */      \
+    X(fix_reads)                       \
+    X(fix_bytes)                       \
+    X(fix_messages)                    \
+    X(fix_market_data)                 \
+    X(fix_ticks)                       \
+    X(fix_events)                      \
+    X(fix_garbled)                     \
+    X(fix_bad_length)                  \
+    X(fix_bad_checksum)                \
+    X(fix_oversize)                    \
+    X(fix_duplicates)                  \
+    X(fix_too_high_dropped)            \
+    X(fix_gaps)                        \
+    X(fix_recovered)                   \
+    X(fix_unknown_symbol)              \
+    X(fix_unknown_entry)               \
+    X(fix_bad_number)                  \
+    X(fix_bad_group)                   \
+    X(fix_bad_time)                    \
+    X(fix_rounded)                     \
+    X(fix_unknown_id)                  \
+    X(fix_quarantined)                 \
+    X(fix_quarantine_dropped)          \
+    X(fix_rejected_subscriptions)      \
+    X(fix_connects)                    \
+    X(fix_disconnects)                 \
+    X(fix_unknown_intervals)           \
+    X(fix_resnapshots)                 \
+    X(fix_event_refused)               \
+    X(fix_admin)                       \
+    /* conflator: slot = ring index */ \
+    X(conflate_records)                \
+    X(conflate_ticks)                  \
+    X(conflate_batches)                \
+    X(conflate_lapped)                 \
+    X(conflate_laps)                   \
+    X(conflate_crossed)                \
+    X(conflate_unknown_delete)         \
+    X(conflate_bad_level)              \
+    X(conflate_suspect)                \
+    X(conflate_checkpoints)            \
+    X(conflate_resumed_books)          \
+    X(conflate_resnapshots)            \
+    X(publish_bbo)                     \
+    X(publish_book)                    \
+    X(publish_trade)                   \
+    X(publish_tick_batches)            \
+    X(publish_ticks)                   \
+    X(publish_state)                   \
+    X(publish_messages)                \
+    X(publish_bytes)                   \
+    X(publish_conflated)               \
+    X(publish_dropped)                 \
+    X(snapshot_requests)               \
+    X(snapshot_bad_requests)           \
+    /* bridge */                       \
+    X(bridge_updates_in)               \
+    X(bridge_updates_out)              \
+    X(bridge_frames_out)               \
+    X(bridge_bytes_out)                \
+    X(bridge_conflated)                \
+    X(bridge_clients)                  \
+    X(bridge_clients_total)            \
+    X(bridge_errors)                   \
+    X(bridge_slow_closed)              \
+    X(bridge_trades_dropped)           \
+    X(bridge_gaps)                     \
+    X(bridge_resyncs)                  \
+    X(bridge_refused)                  \
+    /* record: slot = ring index */    \
+    X(record_records)                  \
+    X(record_ticks)                    \
+    X(record_lost)                     \
+    X(record_blocks)                   \
+    X(record_bytes)                    \
+    X(record_fsyncs)                   \
+    X(record_errors)                   \
+    X(record_epochs)                   \
+    X(record_torn)                     \
+    X(parquet_rows)                    \
+    X(parquet_files)                   \
+    X(parquet_commits)                 \
+    X(parquet_errors)                  \
+    X(parquet_lag_records)             \
+    /* process */                      \
+    X(loop_cycles)                     \
+    X(loop_max_ns)                     \
+    X(control_requests)                \
+    X(control_errors)                  \
+    X(clock_steps)
+
+enum class Counter : std::uint16_t {
+#define FH_COUNTER_ENUM(name) name,
+    FH_COUNTERS(FH_COUNTER_ENUM)
+#undef FH_COUNTER_ENUM
+        count_
+};
+
+inline constexpr const char* COUNTER_NAMES[] = {
+#define FH_COUNTER_NAME(name) #name,
+    FH_COUNTERS(FH_COUNTER_NAME)
+#undef FH_COUNTER_NAME
+};
+inline constexpr std::size_t COUNTER_COUNT = static_cast<std::size_t>(Counter::count_);
+static_assert(sizeof(COUNTER_NAMES) / sizeof(COUNTER_NAMES[0]) == COUNTER_COUNT);
+inline constexpr std::size_t COUNTER_SLOTS = 64;
+
+struct CountersHeader {
+    std::uint64_t magic;
+    std::uint32_t version;
+    std::uint32_t counters;
+    std::uint32_t slots;
+    std::uint32_t pid;
+    std::int64_t created_ns;
+    char process[32];
+};
+static_assert(sizeof(CountersHeader) == 64);
+
+// `<dir>/<process>.counters`. A restarted process goes on counting from zero in a fresh file, which
+// replaces the old one by rename: a reader sees the old process's cells or the new one's, never a mix.
+class Counters {
+public:
+    Counters() = default;
+    Counters(const std::string& dir, const std::string& process, std::int64_t now_ns) {
+        const std::string path = dir + "/" + process + ".counters";
+        const std::string draft = path + ".new";
+        ::unlink(draft.c_str());
+        file_ = File::open(draft, O_RDWR | O_CREAT | O_EXCL);
+        if (!file_.ok()) fail("creating " + draft);
+        const std::size_t bytes = sizeof(CountersHeader) + COUNTER_COUNT * COUNTER_SLOTS * sizeof(std::uint64_t);
+        allocate(file_, bytes, draft);
+        mapping_ = Mapping(file_, bytes, true);
+        auto* header = mapping_.as<CountersHeader>();
+        header->version = LAYOUT_VERSION;
+        header->counters = COUNTER_COUNT;
+        header->slots = COUNTER_SLOTS;
+        header->pid = static_cast<std::uint32_t>(::getpid());
+        header->created_ns = now_ns;
+        std::strncpy(header->process, process.c_str(), sizeof header->process - 1);
+        header->magic = COUNT_MAGIC;
+        cells_ = mapping_.as<std::uint64_t>(sizeof(CountersHeader));
+        publish_by_rename(draft, path);
+    }
+
+    void add(Counter counter, std::size_t slot, std::uint64_t n) noexcept {
+        auto& word = cell(counter, slot);
+        store(word, load(word, std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+    void set(Counter counter, std::size_t slot, std::uint64_t value) noexcept {
+        store(cell(counter, slot), value, std::memory_order_relaxed);
+    }
+    void raise(Counter counter, std::size_t slot, std::uint64_t value) noexcept {
+        if (value > get(counter, slot)) set(counter, slot, value);
+    }
+    [[nodiscard]] std::uint64_t get(Counter counter, std::size_t slot) const noexcept {
+        return load(cell(counter, slot), std::memory_order_relaxed);
+    }
+
+private:
+    [[nodiscard]] std::uint64_t& cell(Counter counter, std::size_t slot) const noexcept {
+        return cells_[static_cast<std::size_t>(counter) * COUNTER_SLOTS + (slot & (COUNTER_SLOTS - 1))];
+    }
+
+    File file_;
+    Mapping mapping_;
+    std::uint64_t* cells_ = nullptr;
+};
+
+}  // namespace fh
