@@ -34,12 +34,21 @@ def endpoint_of(path: str | Path) -> str:
 class ControlServer:
     """Answers control requests, one at a time, on the thread that calls `poll`.
 
-    `status` and `stop` are built in: `status_fn` adds to the former, `stop` sets `stop_requested` and calls
+    `status` and `stop` are built in: `facts` and `status_fn` add to the former, `stop` sets `stop_requested` and calls
     `stop_fn`. An operation that raises is answered with its error and logged: it never ends the process.
+    `counted` is called after each request, when `served`, `malformed` and `failed` may have changed.
     Raises AlreadyRunningError where a living process serves the path already.
     """
 
-    def __init__(self, path: str | Path, *, name: str = "", log: Any = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        name: str = "",
+        log: Any = None,
+        facts: Callable[[], Reply] | None = None,
+        counted: Callable[[], None] | None = None,
+    ) -> None:
         self.path = Path(str(path).removeprefix("ipc://"))
         self.name = name or self.path.stem
         self.status_fn: Callable[[], Reply] | None = None
@@ -49,6 +58,8 @@ class ControlServer:
         self.malformed = 0
         self.failed = 0
         self._log = log if log is not None else structlog.get_logger(component="control")
+        self._facts = facts
+        self._counted = counted
         self._operations: dict[str, Operation] = {}
         self._builtin: dict[str, Operation] = {"status": self._status, "stop": self._stop}
         self._context = zmq.Context()
@@ -105,6 +116,8 @@ class ControlServer:
         else:
             self.malformed += 1
             reply = _refusal("a request is one frame")
+        if self._counted is not None:
+            self._counted()
         envelope = [frames[0], b""] if enveloped else [frames[0]]
         try:
             self.socket.send_multipart([*envelope, reply], zmq.NOBLOCK)
@@ -138,7 +151,7 @@ class ControlServer:
         return encoded
 
     def _status(self, _request: Request) -> Reply:
-        own = {"name": self.name, "pid": os.getpid()}
+        own = {"name": self.name, "pid": os.getpid(), **(self._facts() if self._facts else {})}
         control = {"served": self.served, "malformed": self.malformed, "failed": self.failed}
         return {**own, "control": control, **(self.status_fn() if self.status_fn else {})}
 

@@ -15,6 +15,7 @@ CONFIG_FILE_BYTES_MAX: Final = 16 << 20
 RECORD_BYTES: Final = 64
 RING_CAPACITY_MIN: Final = 1024
 RING_CAPACITY_MAX: Final = 1 << 32
+SOURCES_MAX: Final = 64  # the directory and the ring's notes have that many
 CORE_MAX: Final = 1023  # cpu_set_t
 SLICE_US_MIN: Final = 100  # Linux clamps a scheduler slice to 100 us .. 100 ms.
 SLICE_US_MAX: Final = 100_000

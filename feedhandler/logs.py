@@ -1,0 +1,39 @@
+"""Logging of a process: structlog to stderr, for people on a terminal and as JSON lines elsewhere."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+def configure(process: str, level: str = "info") -> Any:
+    """Set structlog up for this process and return its logger.
+
+    No tick is ever logged: what happens per tick is counted (shm/counters.hpp).
+    """
+    terminal = sys.stderr.isatty()
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if terminal:
+        plain = structlog.dev.plain_traceback
+        final: list[Any] = [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
+    else:
+        final = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
+    structlog.configure(
+        processors=[*shared, *final],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    return structlog.get_logger().bind(process=process)

@@ -1,0 +1,211 @@
+"""What every process of feedhandler does at its start and at its end.
+
+    with process.start("conflator", argv) as runtime:
+        while not runtime.stopping:
+            ...                       # the process's own work, in bounded turns
+            runtime.control.poll()    # never blocks
+
+A bad configuration is one line on stderr and exit code 2; a crash is one logged line and exit code 1.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, NoReturn
+
+import zmq
+
+from feedhandler import _native, config, limits, logs, scheduling
+from feedhandler.control import ControlServer
+from feedhandler.errors import AlreadyRunningError, ConfigError
+
+Kind = Literal["handler", "conflator", "bridge", "recorder"]
+Section = config.Handler | config.Conflator | config.Bridge | config.Recorder
+
+PARENT_VARIABLE = "FEEDHANDLER_PARENT"
+"""Set by the supervisor to its pid: the process then ends when its supervisor does, however that ends."""
+
+
+class Runtime:
+    """What a running process has. Made by `start`; main thread only, except `request_stop`.
+
+    `stopping` turns True on SIGTERM, SIGINT or the control operation `stop`, and `wake_fd` becomes readable
+    then: put it into a poll that must end at once.
+    """
+
+    def __init__(self, kind: Kind, name: str, settings: config.Config, section: Any, log: Any) -> None:
+        self.kind = kind
+        self.name = name
+        self.config = settings
+        self.section = section
+        self.log = log
+        self.stopping = False
+        self.started_ns = _native.monotonic_ns()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        policy, why = scheduling.wait_policy(settings, section.wait)
+        self.wait_policy = _native.WaitPolicy[policy.upper()]
+        for sentence in ([why] if why else []) + scheduling.apply(section):
+            log.warning("host falls short", what=sentence)
+        general = settings.feedhandler
+        # The socket comes first: it refuses a second process of this name before that touches anything.
+        path = general.control_path(name)
+        self.control = ControlServer(path, name=name, log=log, facts=self._facts, counted=self._count_control)
+        self.control.stop_fn = self.request_stop
+        self.counters = _counters(general.shm_dir, name)
+
+    @property
+    def wake_fd(self) -> int:
+        """Readable once the process shall stop, and after each signal."""
+        return self._wake_read
+
+    def request_stop(self) -> None:
+        """Ask the process to end its loop. Any thread; safe in a signal handler."""
+        self.stopping = True
+        with suppress(BlockingIOError):
+            os.write(self._wake_write, b"\0")
+
+    def idle(self, timeout_s: float, *others: Any) -> None:
+        """Wait until a control request, a signal, one of `others` (sockets, fds) or the timeout; serve control."""
+        poller = zmq.Poller()
+        for item in (self.control.socket, self._wake_read, *others):
+            poller.register(item, zmq.POLLIN)
+        if not self.stopping:
+            poller.poll(max(0, int(timeout_s * 1000)))
+        with suppress(BlockingIOError):
+            os.read(self._wake_read, 4096)
+        self.control.poll()
+
+    def _facts(self) -> dict[str, Any]:
+        uptime_ns = _native.monotonic_ns() - self.started_ns
+        return {"kind": self.kind, "uptime_s": uptime_ns / 1e9, "wait": self.wait_policy.name.lower()}
+
+    def _count_control(self) -> None:
+        if self.counters is not None:
+            from feedhandler.counters import Counter  # noqa: PLC0415
+
+            self.counters.set(Counter.CONTROL_REQUESTS, self.control.served)
+            self.counters.set(Counter.CONTROL_ERRORS, self.control.malformed + self.control.failed)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if not self.stopping:
+            self.log.info("stopping", signal=signal.Signals(number).name)
+        self.request_stop()
+
+    def listen_to_signals(self) -> None:
+        """Turn SIGTERM and SIGINT into `stopping`; a poll that watches `wake_fd` ends even if it began before."""
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def close(self) -> None:
+        """Give up the control socket. The counters stay for those who read them after the process."""
+        self.control.close()
+        current = signal.set_wakeup_fd(-1)
+        if current not in (-1, self._wake_write):
+            signal.set_wakeup_fd(current)  # an event loop's, not ours to take
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+
+@contextmanager
+def start(kind: Kind, argv: Sequence[str] | None = None) -> Iterator[Runtime]:
+    """Start this process as `kind` with the arguments `--config FILE [--name NAME]`.
+
+    Exits with code 2 and one line on stderr where the configuration is bad or `name` is none of its handlers;
+    with 1 where a process of this name runs already, or where the body raises.
+    """
+    options = _arguments(kind, argv)
+    parent = os.environ.get(PARENT_VARIABLE)
+    if parent and not scheduling.die_with_parent(int(parent)):
+        raise SystemExit(limits.EXIT_FAILED)
+    try:
+        settings = config.load(options.config, check_host=False)
+        name, section = _section(options.config, settings, kind, options.name)
+        _secrets(options.config, settings, section)
+    except ConfigError as error:
+        _refuse(str(error))
+    log = logs.configure(name, settings.feedhandler.log_level)
+    for folder in (settings.feedhandler.shm_dir, settings.feedhandler.state_dir, settings.feedhandler.run_dir):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    try:
+        runtime = Runtime(kind, name, settings, section, log)
+    except AlreadyRunningError as error:
+        # The other one may be about to end: worth another try, unlike a bad configuration.
+        _refuse(str(error), limits.EXIT_FAILED)
+    with _ending(runtime):
+        yield runtime
+
+
+@contextmanager
+def _ending(runtime: Runtime) -> Iterator[None]:
+    try:
+        runtime.listen_to_signals()
+        runtime.log.info("started", pid=os.getpid(), wait=runtime.wait_policy.name.lower())
+        yield
+    except ConfigError as error:
+        _refuse(str(error))
+    except Exception:
+        runtime.log.exception("crashed")
+        raise SystemExit(limits.EXIT_FAILED) from None
+    else:
+        runtime.log.info("stopped")
+    finally:
+        runtime.close()
+
+
+def _counters(shm_dir: str, name: str) -> Any:
+    try:
+        from feedhandler.counters import Counters  # noqa: PLC0415
+    except ImportError:
+        return None
+    return Counters(shm_dir, name)
+
+
+def _refuse(message: str, code: int = limits.EXIT_CONFIG) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise SystemExit(code) from None
+
+
+def _arguments(kind: Kind, argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"python -m feedhandler.{kind}", allow_abbrev=False)
+    parser.add_argument("--config", required=True, metavar="FILE", help="the configuration, TOML")
+    parser.add_argument("--name", help="which [[handler]] of several; the process's name elsewhere", default="")
+    return parser.parse_args(argv)
+
+
+def _section(file: str, settings: config.Config, kind: Kind, name: str) -> tuple[str, Section]:
+    if kind != "handler":
+        if name not in ("", kind):
+            raise ConfigError(file, "--name", repr(name), f"{kind!r}: there is one per configuration")
+        sections: dict[str, Section] = {
+            "conflator": settings.conflator,
+            "bridge": settings.bridge,
+            "recorder": settings.recorder,
+        }
+        return kind, sections[kind]
+    handlers = {handler.name: handler for handler in settings.handler}
+    if not name and len(handlers) == 1:
+        name = next(iter(handlers))
+    if name not in handlers:
+        raise ConfigError(file, "--name", repr(name) if name else "nothing", f"one of {', '.join(handlers)}")
+    return name, handlers[name]
+
+
+def _secrets(file: str, settings: config.Config, section: Section) -> None:
+    """Raise ConfigError where a variable that this process needs is not in its environment."""
+    wanted: list[tuple[str, str]] = []
+    if isinstance(section, config.Handler):
+        i = [handler.name for handler in settings.handler].index(section.name)
+        wanted = [
+            (f"handler[{i}].source[{j}].password_env", source.password_env) for j, source in enumerate(section.source)
+        ]
+    elif isinstance(section, config.Bridge):
+        wanted = [("bridge.tokens_env", section.tokens_env)]
+    for key, variable in wanted:
+        if variable and not os.environ.get(variable):
+            raise ConfigError(file, key, f'"{variable}", which is not set', "a variable of the environment")
