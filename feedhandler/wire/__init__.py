@@ -1,0 +1,1 @@
+"""Bytes to messages: protocol state machines without sockets, clocks or logs."""
