@@ -40,22 +40,16 @@ class Recorder:
         log: Callable[..., Any],
         clock: Callable[[], int],
     ) -> None:
-        policy = msgspec.structs.replace(
-            policy, segment_bytes=min(policy.segment_bytes, SEGMENT_BYTES_MAX // 2)
-        )
+        policy = msgspec.structs.replace(policy, segment_bytes=min(policy.segment_bytes, SEGMENT_BYTES_MAX // 2))
         self._lock = FolderLock(journal_dir, "journal")
         self.root, self.policy, self._log, self._clock = journal_dir, policy, log, clock
         try:
-            self.taps = [
-                RingTap(shm_dir, RingJournal(journal_dir, ring, policy, names), log) for ring in rings
-            ]
+            self.taps = [RingTap(shm_dir, RingJournal(journal_dir, ring, policy, names), log) for ring in rings]
         except BaseException:
             self._lock.release()
             raise
         self.sinks: list[SinkRunner] = []
-        self._syncer = (
-            ThreadPoolExecutor(1, thread_name_prefix="fsync") if policy.fsync == "interval" else None
-        )
+        self._syncer = ThreadPoolExecutor(1, thread_name_prefix="fsync") if policy.fsync == "interval" else None
         self._pending: Future[None] | None = None
         self._next_sync_ns = 0
 

@@ -1,11 +1,14 @@
 """A reader that follows one ring's journal while it is being written: the way of every sink."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feedhandler.record.format import HEADER_BYTES, SUFFIX, UNKNOWN_SEQ, BlockType, GapReason
 from feedhandler.record.journal import NO_RECORDS, Block, open_segment, raw_to_block, trim
 from feedhandler.record.positions import Position
-from feedhandler.record.scan import SegmentReader
+
+if TYPE_CHECKING:
+    from feedhandler.record.scan import SegmentReader
 
 
 class JournalCursor:
@@ -67,9 +70,7 @@ class JournalCursor:
     def _next_epoch(self, limit: Position) -> bool:
         """Go on with the next epoch: epochs are written one after the other, so this one is at its end."""
         names = (path.name for path in self._folder.glob("*"))
-        later = sorted(
-            int(name) for name in names if name.isdigit() and self.position[0] < int(name) <= limit[0]
-        )
+        later = sorted(int(name) for name in names if name.isdigit() and self.position[0] < int(name) <= limit[0])
         if not later:
             return False
         self.position, self._reader = (later[0], 0), None

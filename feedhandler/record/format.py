@@ -27,12 +27,12 @@ UNKNOWN_SEQ: Final = (1 << 64) - 1  # a gap whose end nobody can know
 SUFFIX: Final = ".fhj"
 RING_NAME_BYTES: Final = 64
 
-assert BLOCK_BYTES == RECORD_BYTES  # noqa: S101 - a relation between limits, checked at import
+assert BLOCK_BYTES == RECORD_BYTES
 
 _SEGMENT = struct.Struct("<8sIIIIQQQQq64s")
 _BLOCK = struct.Struct("<4sIIIIIQQqqq")
 _CRC = struct.Struct("<I")
-assert _BLOCK.size == BLOCK_BYTES  # noqa: S101
+assert _BLOCK.size == BLOCK_BYTES
 
 INDEX_ROW: "np.dtype[Any]" = np.dtype(
     [
@@ -121,9 +121,7 @@ def unpack_segment(page: bytes, path: object) -> SegmentHeader:
     if _CRC.unpack_from(page, HEADER_BYTES - 4)[0] != crc32c(page[: HEADER_BYTES - 4]):
         raise JournalError(f"{path}: header checksum is wrong")
     fields = _SEGMENT.unpack_from(page)
-    _, version, layout, record_bytes, header_bytes, epoch, previous, previous_last, first, created, ring = (
-        fields
-    )
+    _, version, layout, record_bytes, header_bytes, epoch, previous, previous_last, first, created, ring = fields
     if version != FORMAT_VERSION or header_bytes != HEADER_BYTES:
         raise JournalVersionError(f"{path}: journal format {version}, this software reads {FORMAT_VERSION}")
     if layout != LAYOUT_VERSION or record_bytes != RECORD_BYTES:
@@ -134,7 +132,7 @@ def unpack_segment(page: bytes, path: object) -> SegmentHeader:
 
 def pack_block(buffer: "np.ndarray[Any, Any]", header: BlockHeader) -> None:
     """Write the header into the first 64 bytes of `buffer` (uint8: header, then the payload)."""
-    view = memoryview(buffer)
+    view = buffer.data
     _BLOCK.pack_into(
         view, 0, BLOCK_MAGIC, 0, header.type, header.payload_bytes, header.count, header.code,
         header.first, header.last, header.min_ts, header.max_ts, header.written_ns,
@@ -149,9 +147,7 @@ def unpack_block(data: Any, offset: int = 0) -> BlockHeader | None:
     magic, crc, kind, payload, count, code, first, last, low, high, written = _BLOCK.unpack_from(data, offset)
     if magic != BLOCK_MAGIC or payload % BLOCK_BYTES or not BlockType.RECORDS <= kind <= BlockType.END:
         return None
-    if kind == BlockType.RECORDS and (
-        count * RECORD_BYTES != payload or last - first + 1 != count or count == 0
-    ):
+    if kind == BlockType.RECORDS and (count * RECORD_BYTES != payload or last - first + 1 != count or count == 0):
         return None
     return BlockHeader(kind, payload, count, code, first, last, low, high, written, crc)
 

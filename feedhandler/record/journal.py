@@ -210,9 +210,7 @@ def segment_blocks(
             continue
         starts = item.header.first if item.header.type < BlockType.INDEX else item.header.last + 1
         if starts > expected:
-            yield Block(
-                reader.header.ring, reader.header.epoch, expected, starts - 1, NO_RECORDS, GapReason.CORRUPT
-            )
+            yield Block(reader.header.ring, reader.header.epoch, expected, starts - 1, NO_RECORDS, GapReason.CORRUPT)
             expected = starts
         if item.offset >= stop:
             return

@@ -43,7 +43,7 @@ class FixedNames:
 
     def source(self, source: int) -> str:
         """Name of a source."""
-        return self._sources.get(source, WHOLE_SOURCE if source == 0 else f"#{source}")
+        return str(self._sources.get(source, WHOLE_SOURCE if source == 0 else f"#{source}"))
 
     def snapshot(self) -> bytes:
         """Return the JSON it was made of."""

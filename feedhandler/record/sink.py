@@ -32,6 +32,7 @@ class SinkStats(msgspec.Struct):
     rows: int = 0
     ticks: int = 0
     commits: int = 0
+    files: int = 0
     bytes: int = 0
     errors: int = 0
 

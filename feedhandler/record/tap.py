@@ -84,9 +84,7 @@ class RingTap:
             return 0
         if self.state is TapState.STOPPED:
             self.state, self.error = TapState.RECORDING, ""
-            self._log(
-                "warning", "journal goes on", ring=self.ring, epoch=self.journal.epoch, seq=self.journal.last
-            )
+            self._log("warning", "journal goes on", ring=self.ring, epoch=self.journal.epoch, seq=self.journal.last)
         return done
 
     def _stop(self, error: OSError, now_ns: int) -> None:
@@ -149,11 +147,7 @@ class RingTap:
     def _attach_next(self, now_ns: int) -> None:
         journal = self.journal
         for epoch in ring_epochs(self._dir, self.ring):
-            if (
-                epoch < journal.epoch
-                or (epoch == journal.epoch and journal.complete)
-                or epoch in self._refused
-            ):
+            if epoch < journal.epoch or (epoch == journal.epoch and journal.complete) or epoch in self._refused:
                 continue
             reader = RingReader(self._dir, self.ring)
             result = reader.attach(epoch)
@@ -213,8 +207,7 @@ class RingTap:
         """Nothing of the attached epoch is left to write, and no later epoch waits."""
         if self._reader is None:
             return not any(
-                epoch > self.journal.epoch and epoch not in self._refused
-                for epoch in ring_epochs(self._dir, self.ring)
+                epoch > self.journal.epoch and epoch not in self._refused for epoch in ring_epochs(self._dir, self.ring)
             )
         idle = not self._count and not self._gap and self.lag == 0
         return idle and not self._reader.following_epoch()

@@ -6,7 +6,7 @@ import msgspec
 
 from feedhandler.record.format import BlockType, GapReason, JournalError
 from feedhandler.record.journal import Journal
-from feedhandler.record.scan import BadRange, SegmentReader
+from feedhandler.record.scan import BadRange, RawBlock, SegmentReader
 
 
 class Report(msgspec.Struct):
@@ -67,22 +67,24 @@ def _verify_segment(report: Report, path: Path, expected: int, *, newest: bool) 
                 report.problems.append(text)
             continue
         report.blocks += 1
-        if item.header.type not in (BlockType.RECORDS, BlockType.GAP):
-            continue
-        if item.header.first != expected:
-            report.problems.append(
-                f"{path}: seq {item.header.first} at byte {item.offset}, expected {expected}"
-            )
-        expected = item.header.last + 1
-        if item.header.type == BlockType.GAP:
-            reason = GapReason(item.header.code).name
-            report.gaps.append(f"{head.ring}/{head.epoch}: {item.header.first}..{item.header.last} {reason}")
-            continue
-        report.records += item.header.count
-        report.bytes += item.header.payload_bytes
-        seq = item.records()["seq"]
-        if int(seq[0]) != item.header.first or (seq[1:] - seq[:-1] != 1).any():
-            report.problems.append(f"{path}: seqs of the block at byte {item.offset} are not dense")
+        if item.header.type in (BlockType.RECORDS, BlockType.GAP):
+            expected = _verify_block(report, reader, item, expected)
     if reader.end_block is not None and reader.end_block.last + 1 != expected:
         report.problems.append(f"{path}: ends at {expected - 1}, its END block says {reader.end_block.last}")
     return expected
+
+
+def _verify_block(report: Report, reader: SegmentReader, block: RawBlock, expected: int) -> int:
+    head = block.header
+    if head.first != expected:
+        report.problems.append(f"{reader.path}: seq {head.first} at byte {block.offset}, expected {expected}")
+    if head.type == BlockType.GAP:
+        reason = GapReason(head.code).name
+        report.gaps.append(f"{reader.header.ring}/{reader.header.epoch}: {head.first}..{head.last} {reason}")
+        return head.last + 1
+    report.records += head.count
+    report.bytes += head.payload_bytes
+    seq = block.records()["seq"]
+    if int(seq[0]) != head.first or (seq[1:] - seq[:-1] != 1).any():
+        report.problems.append(f"{reader.path}: seqs of the block at byte {block.offset} are not dense")
+    return head.last + 1

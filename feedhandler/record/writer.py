@@ -31,6 +31,7 @@ from feedhandler.record.segment import SegmentWriter, segment_path
 from feedhandler.tick import RECORD_BYTES, Kind
 
 NONE_TS = 0
+LOST_RANGES_MAX = 64  # that status shows; the journal's gap blocks name them all
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -53,6 +54,8 @@ class RingStats(msgspec.Struct):
     fsyncs: int = 0
     errors: int = 0
     repairs: int = 0
+    epochs: int = 0
+    lost_ranges: list[tuple[int, int, int]] = msgspec.field(default_factory=list)  # the newest (epoch, first, last)
 
 
 class RingJournal:
@@ -123,10 +126,9 @@ class RingJournal:
             raise JournalError(f"{self.ring}: epoch {self.epoch} was not finished before {epoch}")
         self.epoch, self.last, self.complete = epoch, 0, False
         self._previous = (previous_epoch, previous_last)
+        self.stats.epochs += 1
 
-    def append_records(
-        self, buffer: "np.ndarray[Any, Any]", records: "np.ndarray[Any, Any]", now_ns: int
-    ) -> None:
+    def append_records(self, buffer: "np.ndarray[Any, Any]", records: "np.ndarray[Any, Any]", now_ns: int) -> None:
         """Write one block. `buffer` is uint8, 64 bytes of room and then exactly these `records`."""
         count = len(records)
         if int(records["seq"][0]) != self.last + 1 or int(records["seq"][-1]) != self.last + count:
@@ -148,6 +150,7 @@ class RingJournal:
         lost = last - self.last
         self._append(small_block(header), header, now_ns)
         self.stats.gaps += 1
+        self.stats.lost_ranges = [*self.stats.lost_ranges[1 - LOST_RANGES_MAX :], (self.epoch, header.first, last)]
         if last < 1 << 63:
             self.stats.lost += lost
 
@@ -164,9 +167,7 @@ class RingJournal:
         header = BlockHeader(BlockType.DIRECTORY, len(data), known, 0, self.last + 1, self.last, 0, 0, now_ns)
         block = small_block(header, data)
         if self._segment is not None:
-            self._segment.append(
-                block, msgspec.structs.replace(header, payload_bytes=len(block) - BLOCK_BYTES)
-            )
+            self._segment.append(block, msgspec.structs.replace(header, payload_bytes=len(block) - BLOCK_BYTES))
             self._known = known
 
     def _append(self, block: "np.ndarray[Any, Any]", header: BlockHeader, now_ns: int) -> None:
@@ -190,9 +191,7 @@ class RingJournal:
     def _create(self, now_ns: int) -> None:
         header = SegmentHeader(self.ring, self.epoch, *self._previous, self.last + 1, now_ns)
         path = segment_path(self.root, self.ring, self.epoch, self.last + 1)
-        self._segment = SegmentWriter.create(
-            path, header, self.policy.segment_bytes, sync=self.policy.fsync != "none"
-        )
+        self._segment = SegmentWriter.create(path, header, self.policy.segment_bytes, sync=self.policy.fsync != "none")
         self._known = -1
         self._write_directory(self.names.refresh(), now_ns)
 

@@ -22,16 +22,12 @@ from feedhandler.record.verify import verify
 from feedhandler.record.writer import Policy, RingJournal
 from feedhandler.tick import TICK
 
-NAMES = (
-    b'{"sources":{"1":"venue/a"},"instruments":[{"id":1,"symbol":"BTC/USDT:USDT","venue_symbol":"BTCUSDT"}]}'
-)
+NAMES = b'{"sources":{"1":"venue/a"},"instruments":[{"id":1,"symbol":"BTC/USDT:USDT","venue_symbol":"BTCUSDT"}]}'
 
 records_of = hnp.arrays(
     np.uint8, st.integers(1, 40).map(lambda n: n * 64), elements=st.integers(0, 255), fill=st.nothing()
 )
-steps = st.lists(
-    st.one_of(records_of, st.integers(1, 1000), st.just("epoch"), st.just("restart")), max_size=30
-)
+steps = st.lists(st.one_of(records_of, st.integers(1, 1000), st.just("epoch"), st.just("restart")), max_size=30)
 
 
 def append(journal: RingJournal, raw: np.ndarray) -> bytes:

@@ -261,9 +261,7 @@ def test_a_full_disk_stops_at_a_block_and_goes_on_later(
     assert rig.gaps() == []
 
 
-def test_what_is_overwritten_while_the_disk_is_full_is_named(
-    rig: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_overwritten_while_the_disk_is_full_is_named(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = rig.start_writer()
     rig.start_tap()
     rig.send(100)
@@ -285,9 +283,7 @@ def test_what_is_overwritten_while_the_disk_is_full_is_named(
     assert verify(rig.journal).sound
 
 
-def test_a_disk_that_cannot_even_make_a_segment_is_survived(
-    rig: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_cannot_even_make_a_segment_is_survived(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = rig.start_writer()
     disk = FullDisk(0, errno.ENOSPC)
     monkeypatch.setattr(segment.os, "pwrite", disk.pwrite)
