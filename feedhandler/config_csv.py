@@ -56,7 +56,7 @@ def _text(file: object, key: str, path: str) -> str:
         data = Path(path).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError(file, key, f"{show(path)} ({reason})", "a readable CSV file") from None
+        raise ConfigError(file, key, f'"{path}" ({reason})', "a readable CSV file") from None
     if len(data) > limits.INSTRUMENTS_FILE_BYTES_MAX:
         raise ConfigError(file, key, f"{path} of {len(data)} bytes", f"at most {limits.INSTRUMENTS_FILE_BYTES_MAX}")
     try:

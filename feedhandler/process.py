@@ -20,8 +20,9 @@ from typing import Any, Literal, NoReturn
 
 import zmq
 
-from feedhandler import _native, config, limits, logs, scheduling
+from feedhandler import _native, clock, config, limits, logs, scheduling
 from feedhandler.control import ControlServer
+from feedhandler.counters import Counter, Counters
 from feedhandler.errors import AlreadyRunningError, ConfigError
 
 Kind = Literal["handler", "conflator", "bridge", "recorder"]
@@ -45,7 +46,7 @@ class Runtime:
         self.section = section
         self.log = log
         self.stopping = False
-        self.started_ns = _native.monotonic_ns()
+        self.started_ns = clock.monotonic_ns()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         policy, why = scheduling.wait_policy(settings, section.wait)
         self.wait_policy = _native.WaitPolicy[policy.upper()]
@@ -56,7 +57,7 @@ class Runtime:
         path = general.control_path(name)
         self.control = ControlServer(path, name=name, log=log, facts=self._facts, counted=self._count_control)
         self.control.stop_fn = self.request_stop
-        self.counters = _counters(general.shm_dir, name)
+        self.counters = Counters(general.shm_dir, name)
 
     @property
     def wake_fd(self) -> int:
@@ -81,15 +82,12 @@ class Runtime:
         self.control.poll()
 
     def _facts(self) -> dict[str, Any]:
-        uptime_ns = _native.monotonic_ns() - self.started_ns
+        uptime_ns = clock.monotonic_ns() - self.started_ns
         return {"kind": self.kind, "uptime_s": uptime_ns / 1e9, "wait": self.wait_policy.name.lower()}
 
     def _count_control(self) -> None:
-        if self.counters is not None:
-            from feedhandler.counters import Counter  # noqa: PLC0415
-
-            self.counters.set(Counter.CONTROL_REQUESTS, self.control.served)
-            self.counters.set(Counter.CONTROL_ERRORS, self.control.malformed + self.control.failed)
+        self.counters.set(Counter.CONTROL_REQUESTS, self.control.served)
+        self.counters.set(Counter.CONTROL_ERRORS, self.control.malformed + self.control.failed)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if not self.stopping:
@@ -156,14 +154,6 @@ def _ending(runtime: Runtime) -> Iterator[None]:
         runtime.log.info("stopped")
     finally:
         runtime.close()
-
-
-def _counters(shm_dir: str, name: str) -> Any:
-    try:
-        from feedhandler.counters import Counters  # noqa: PLC0415
-    except ImportError:
-        return None
-    return Counters(shm_dir, name)
 
 
 def _refuse(message: str, code: int = limits.EXIT_CONFIG) -> NoReturn:
