@@ -8,8 +8,8 @@ import numpy as np
 
 from feedhandler import _native, clock
 
-_NAMES: Any = [(name.upper(), index) for index, name in enumerate(_native.counter_names())]
-Counter: Any = IntEnum("Counter", _NAMES)  # type: ignore[misc]
+_make_enum: Any = IntEnum  # its members come from the extension, which a type checker cannot see
+Counter: Any = _make_enum("Counter", [(name.upper(), i) for i, name in enumerate(_native.counter_names())])
 """Every counter there is; the names and their order are shm/counters.hpp's."""
 
 SLOTS: int = _native.COUNTER_SLOTS

@@ -24,6 +24,7 @@ SUPERVISOR_BACKOFF_MIN_NS: Final = 100_000_000
 SUPERVISOR_BACKOFF_MAX_NS: Final = 5_000_000_000
 SUPERVISOR_HEALTHY_NS: Final = 10_000_000_000
 SUPERVISOR_STOP_NS: Final = 5_000_000_000  # for each stage of the ordered stop, then SIGKILL
+SUPERVISOR_DRAIN_NS: Final = 20_000_000_000  # for the recorder, which drains the rings first
 
 EXIT_FAILED: Final = 1
 EXIT_CONFIG: Final = 2
