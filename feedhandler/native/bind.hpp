@@ -5,3 +5,4 @@
 
 void bind_counters(nanobind::module_& module);
 void bind_shm(nanobind::module_& module);
+void bind_sim(nanobind::module_& module);

@@ -20,4 +20,5 @@ NB_MODULE(_native, module) {
     // One line a noun, sorted.
     bind_counters(module);
     bind_shm(module);
+    bind_sim(module);
 }
