@@ -108,10 +108,10 @@ nb::dict totals(const Venue& venue) {
     result["events"] = venue.counts.events;
     result["entries"] = venue.counts.entries;
     result["messages_sent"] = venue.counts.messages_sent;
-    result["bytes_sent"] = venue.counts.bytes_sent;
+    result["bytes_sent"] = venue.connections().bytes_sent;
     result["crossed"] = venue.counts.crossed;
     result["misfits"] = venue.counts.misfits;
-    result["slow_consumers"] = venue.counts.slow_consumers;
+    result["slow_consumers"] = venue.connections().slow_consumers;
     return result;
 }
 
@@ -157,6 +157,7 @@ void bind_model(nb::module_& module) {
                 return to_python(batch);
             },
             "events"_a);
+    module.def("sim_sharpen_timers", &fh::sim::Connections::sharpen_timers);
     module.def(
         "sim_measure",
         [](const ModelOptions& options,

@@ -6,8 +6,6 @@
 // - a tick counts as sent when the kernel has taken the last byte of its message, once, on first transmission.
 #pragma once
 
-#include <poll.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <memory>
@@ -17,7 +15,7 @@
 #include <vector>
 
 #include "feedhandler/native/sim_bbo_log.hpp"
-#include "feedhandler/native/sim_connection.hpp"
+#include "feedhandler/native/sim_connections.hpp"
 #include "feedhandler/native/sim_feed.hpp"
 #include "feedhandler/native/sim_flow.hpp"
 #include "shm/clock.hpp"
@@ -40,21 +38,12 @@ struct Instrument {
     InstrumentCounts counts;
 };
 
-// Bytes or the end of a connection, for Python.
-struct Inbound {
-    std::uint32_t slot = 0;
-    bool closed = false;
-    std::string data;  // or why it closed
-};
-
 struct VenueCounts {
     std::uint64_t events = 0;
     std::uint64_t entries = 0;
     std::uint64_t messages_sent = 0;
-    std::uint64_t bytes_sent = 0;
     std::uint64_t crossed = 0;
     std::uint64_t misfits = 0;  // entries that did not fit the book they were meant for
-    std::uint64_t slow_consumers = 0;
 };
 
 class Venue {
@@ -76,6 +65,7 @@ public:
         instruments_.push_back({{"55=" + symbol + "\x01", price_decimals, size_decimals}, symbol, Book(by_id_), 0, {}});
         return static_cast<std::uint32_t>(instruments_.size() - 1);
     }
+    const Connections& connections() const noexcept { return connections_; }
     const std::vector<Instrument>& instruments() const noexcept { return instruments_; }
     Instrument& instrument(std::size_t index) { return instruments_.at(index); }
 
@@ -89,19 +79,8 @@ public:
                 instruments_.at(event.instrument).book.apply(opening.entries[event.first + i]);
     }
 
-    std::uint32_t attach(int fd) {
-        for (std::uint32_t slot = 0; slot < connections_.size(); ++slot)
-            if (!connections_[slot]) {
-                connections_[slot] = std::make_unique<Connection>(fd);
-                return slot;
-            }
-        connections_.push_back(std::make_unique<Connection>(fd));
-        return static_cast<std::uint32_t>(connections_.size() - 1);
-    }
-    Connection& connection(std::uint32_t slot) {
-        if (slot >= connections_.size() || !connections_[slot]) throw std::out_of_range("no such connection");
-        return *connections_[slot];
-    }
+    std::uint32_t attach(int fd) { return connections_.add(fd); }
+    Connection& connection(std::uint32_t slot) { return connections_.at(slot); }
     void log_on(std::uint32_t slot, std::shared_ptr<SentStore> store, const std::string& target) {
         connection(slot).log_on(std::move(store), sender_, target, instruments_.size());
     }
@@ -109,7 +88,7 @@ public:
     void detach(std::uint32_t slot) {
         for (const Mark& mark : connection(slot).unsent_marks())
             instruments_[mark.instrument].counts.cut += mark.entries;
-        connections_[slot].reset();
+        connections_.remove(slot);
     }
 
     void subscribe(std::uint32_t slot, std::uint32_t index, bool on) {
@@ -130,8 +109,7 @@ public:
     // True when every instrument has a subscriber.
     bool all_subscribed() const noexcept {
         for (std::uint32_t index = 0; index < instruments_.size(); ++index)
-            if (std::none_of(connections_.begin(), connections_.end(),
-                             [&](const auto& one) { return one && one->subscribed(index); }))
+            if (!connections_.any([&](const Connection& one) { return one.subscribed(index); }))
                 return false;
         return true;
     }
@@ -142,10 +120,13 @@ public:
         for (;;) {
             const std::int64_t now = monotonic_ns();
             publish_due(now);
-            flush_all(inbound);
+            connections_.flush(backlog_max_, inbound, [&](const Mark& mark) {
+                instruments_[mark.instrument].counts.sent += mark.entries;
+                ++counts.messages_sent;
+            });
             const std::int64_t wake = next_wake(now, until_ns);
             while (feed_ && monotonic_ns() + SLICE_COST_NS < wake && feed_->prepare()) continue;
-            const bool caller = wait(listener, inbound.empty() ? wake : now, inbound);
+            const bool caller = connections_.wait(listener, inbound.empty() ? wake : now, inbound);
             if (caller || !inbound.empty() || monotonic_ns() >= until_ns) return caller;
         }
     }
@@ -249,63 +230,6 @@ private:
                    size(asks, new_ask)});
     }
 
-    void flush_all(std::vector<Inbound>& inbound) {
-        for (std::uint32_t slot = 0; slot < connections_.size(); ++slot) {
-            Connection* one = connections_[slot].get();
-            if (one == nullptr || !one->open() || one->backlog() == 0) continue;
-            const std::size_t before = one->backlog();
-            const bool alive = one->flush([&](const Mark& mark) {
-                instruments_[mark.instrument].counts.sent += mark.entries;
-                ++counts.messages_sent;
-            });
-            counts.bytes_sent += before - one->backlog();
-            if (!alive) {
-                fail(slot, "write failed", inbound);
-            } else if (one->backlog() > backlog_max_) {
-                ++counts.slow_consumers;
-                fail(slot, "slow consumer", inbound);
-            }
-        }
-    }
-
-    // The connection stays until Python has heard of it and detaches it; it takes no more events.
-    void fail(std::uint32_t slot, const char* why, std::vector<Inbound>& inbound) {
-        connections_[slot]->close();
-        connections_[slot]->log_off();
-        inbound.push_back({slot, true, why});
-    }
-
-    bool wait(int listener, std::int64_t wake_ns, std::vector<Inbound>& inbound) {
-        polled_.clear();
-        slots_.clear();
-        if (listener >= 0) polled_.push_back({listener, POLLIN, 0});
-        for (std::uint32_t slot = 0; slot < connections_.size(); ++slot) {
-            const auto& one = connections_[slot];
-            if (!one || !one->open()) continue;
-            polled_.push_back({one->fd(), static_cast<short>(one->backlog() > 0 ? POLLIN | POLLOUT : POLLIN), 0});
-            slots_.push_back(slot);
-        }
-        const std::int64_t left = std::max<std::int64_t>(wake_ns - monotonic_ns(), 0);
-        const timespec timeout{static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
-        if (::ppoll(polled_.data(), polled_.size(), &timeout, nullptr) <= 0) return false;
-        const std::size_t skip = listener >= 0 ? 1 : 0;
-        for (std::size_t i = skip; i < polled_.size(); ++i)
-            if ((polled_[i].revents & ~POLLOUT) != 0) read(slots_[i - skip], inbound);
-        return skip == 1 && polled_[0].revents != 0;
-    }
-
-    void read(std::uint32_t slot, std::vector<Inbound>& inbound) {
-        char bytes[65536];
-        const ssize_t n = ::recv(connections_[slot]->fd(), bytes, sizeof bytes, MSG_DONTWAIT);
-        if (n > 0) {
-            inbound.push_back({slot, false, std::string(bytes, static_cast<std::size_t>(n))});
-        } else if (n == 0) {
-            fail(slot, "closed by the client", inbound);
-        } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-            fail(slot, "read failed", inbound);
-        }
-    }
-
     std::string sender_;
     bool by_id_;
     std::int64_t realtime_offset_ns_;
@@ -314,11 +238,9 @@ private:
     Body body_;
     TimeText sending_;
     std::vector<Instrument> instruments_;
-    std::vector<std::unique_ptr<Connection>> connections_;
+    Connections connections_;
     std::unique_ptr<Feed> feed_;
     std::unique_ptr<BboLog> log_;
-    std::vector<pollfd> polled_;
-    std::vector<std::uint32_t> slots_;
 };
 
 }  // namespace fh::sim
