@@ -83,7 +83,8 @@ public:
         return start_ns_ + static_cast<std::int64_t>(static_cast<double>(event.offset_ns) / speed_);
     }
     bool over(const Event& event, std::int64_t now) const noexcept {
-        return limit_ns_ > 0 && (flat() ? now : intended(event)) - start_ns_ >= limit_ns_;
+        if (limit_ns_ == 0 || now - start_ns_ < limit_ns_) return false;
+        return flat() || intended(event) - start_ns_ >= limit_ns_;
     }
     void published(const Event& event, std::int64_t now) noexcept {
         if (!flat()) lateness.add(now - intended(event));
@@ -93,7 +94,9 @@ public:
     std::int64_t next_wake(std::int64_t now, const Event* next) const noexcept {
         if (state_ != FlowState::running) return NEVER;
         if (flat() || next == nullptr) return now + wake_ns_;
-        return std::max(intended(*next), now + wake_ns_);
+        const std::int64_t due = intended(*next);
+        const std::int64_t end = limit_ns_ > 0 ? start_ns_ + limit_ns_ : NEVER;
+        return std::max(std::min(due, end), now + wake_ns_);
     }
 
 private:

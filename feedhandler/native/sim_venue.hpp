@@ -109,8 +109,7 @@ public:
     // True when every instrument has a subscriber.
     bool all_subscribed() const noexcept {
         for (std::uint32_t index = 0; index < instruments_.size(); ++index)
-            if (!connections_.any([&](const Connection& one) { return one.subscribed(index); }))
-                return false;
+            if (!connections_.any([&](const Connection& one) { return one.subscribed(index); })) return false;
         return true;
     }
 

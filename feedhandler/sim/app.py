@@ -20,7 +20,7 @@ from feedhandler.sim.market import Listing, instruments_csv, model_market, write
 from feedhandler.sim.operations import Operations
 from feedhandler.sim.options import Options
 
-_RUN_NS: Final = 5_000_000  # how long the native venue runs before Python looks at timers and control
+_RUN_NS: Final = 10_000_000  # how long the native venue runs before Python looks at timers and control
 _BACKLOG_BYTES_MAX: Final = 128 * 1024 * 1024  # then a client is a slow consumer and is cut off
 _LOGOUT_NS: Final = 2_000_000_000
 

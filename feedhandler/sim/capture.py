@@ -47,7 +47,7 @@ def load(path: Path, *, by_id: bool = False) -> Capture:
     for number, received_ns, kind, message in lines:
         try:
             builder.take(received_ns, kind, message)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CaptureError(f"{path}, line {number}: {type(error).__name__}: {error}") from error
     return builder.finish()
 
@@ -62,11 +62,12 @@ def _lines(path: Path) -> Iterator[tuple[int, int, str, Json]]:
                 if b"@bookTicker" in text[:80]:
                     continue
                 try:
+                    received_ns = int(received)
                     kind, message = _classify(msgspec.json.decode(text))
-                    if kind:
-                        yield number, int(received), kind, message
                 except (ValueError, msgspec.MsgspecError, AttributeError) as error:
                     raise CaptureError(f"{path}, line {number}: {error}") from error
+                if kind:
+                    yield number, received_ns, kind, message
     except (OSError, EOFError) as error:
         raise CaptureError(f"{path}: {error}") from error
 
@@ -119,7 +120,7 @@ class _Builder:
         try:
             self._price = _Scale(_texts(lines, 0))
             self._size = _Scale(_texts(lines, 1))
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise CaptureError(f"{path}: {error!r}") from error
         self._first_ns = self._last_ns = lines[0][1]
         self._book: tuple[dict[int, int], dict[int, int]] = ({}, {})  # price -> quote id (0 when price-keyed)
