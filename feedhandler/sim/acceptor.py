@@ -152,7 +152,7 @@ class Acceptor:
                 self._forget(connection, now_ns)
 
     def skip_next(self, count: int, client: str | None) -> int:
-        """Number and store the next `count` messages, but do not write them. Returns of how many sessions."""
+        """Make the next `count` messages numbered and stored, but not written; return of how many sessions."""
         chosen = [store for name, store in self._stores.items() if client is None or name == client]
         for store in chosen:
             store.native.skip_next += count

@@ -27,9 +27,7 @@ def model_symbols(listings: list[Listing]) -> list[tuple[int, int, int]]:
 
 def measure(options: Options, listings: list[Listing]) -> dict[str, Any]:
     """Generate `--seconds` (default 60) of flow, unsent, and measure it. Shares are 0 to 1; rates per second."""
-    found = _native.sim_measure(
-        model_options(options), model_symbols(listings), options.seconds or _SECONDS
-    )
+    found = _native.sim_measure(model_options(options), model_symbols(listings), options.seconds or _SECONDS)
     events, entries = found["events"], found["entries"]
     spreads: list[int] = found["spreads"]
     return {

@@ -12,7 +12,7 @@ import msgspec
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """One instrument. `tick` and `lot` count units of the last decimal; `base_ticks` is where a model's mid returns to."""
+    """One instrument. `tick` and `lot` count units of the last decimal; a model's mid returns to `base_ticks`."""
 
     venue: str
     symbol: str
@@ -81,9 +81,7 @@ def instruments_csv(listings: Sequence[Listing]) -> str:
     """Return the `instruments_file` of a handler's configuration."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["venue", "symbol", "tick", "lot", "price_decimals", "size_decimals", "currency", "calendar"]
-    )
+    writer.writerow(["venue", "symbol", "tick", "lot", "price_decimals", "size_decimals", "currency", "calendar"])
     for one in listings:
         tick = decimal_text(one.tick, one.price_decimals)
         lot = decimal_text(one.lot, one.size_decimals)

@@ -78,7 +78,7 @@ class Operations:
         return {"books": books}
 
     def messages(self, _request: Request) -> Reply:
-        """What the venue received: by 35, instruments asked for by 263, and the requests (the first thousand)."""
+        """Tell what the venue received: by 35, instruments asked for by 263, and the requests (the first thousand)."""
         acceptor = self._acceptor
         return {
             "by_type": dict(acceptor.by_type),

@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
     parse = argparse.ArgumentParser(
         prog="feedhandler simulate",
-        description="A FIX 4.4 venue on loopback: a seeded order-flow model, or a real capture. It counts what it sends.",
+        description="A FIX 4.4 venue: a seeded order-flow model, or a real capture. It counts what it sends.",
     )
     add = parse.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")

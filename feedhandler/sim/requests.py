@@ -55,21 +55,18 @@ def parse(fields: Sequence[tuple[int, bytes]]) -> MarketDataRequest | Refusal:
 
 
 def _problem(single: dict[int, str], symbols: list[str], types: list[str]) -> tuple[str, str]:
+    """Return code and text of the first thing wrong; two empty texts when all is right."""
     request_id, kind = single.get(262, ""), single.get(263, "")
-    if not 0 < len(request_id) <= _REQUEST_ID_MAX:
-        return "", f"MDReqID must have 1 to {_REQUEST_ID_MAX} characters"
-    if kind not in (SNAPSHOT, SUBSCRIBE, UNSUBSCRIBE):
-        return UNSUPPORTED_SUBSCRIPTION, f"SubscriptionRequestType {kind!r} is not supported"
-    if single.get(146, str(len(symbols))) != str(len(symbols)):
-        return UNKNOWN_SYMBOL, f"NoRelatedSym {single[146]} but {len(symbols)} symbols"
-    if kind == UNSUBSCRIBE:
-        return "", ""
-    if not symbols:
-        return UNKNOWN_SYMBOL, "no symbol"
-    if single.get(264, "0") != "0":
-        return UNSUPPORTED_DEPTH, "only the full book (264=0) is published"
-    if kind == SUBSCRIBE and single.get(265, "1") != "1":
-        return UNSUPPORTED_UPDATE, "only incremental refresh (265=1) is published"
-    if single.get(267, str(len(types))) != str(len(types)) or set(types) != {"0", "1", "2"}:
-        return UNSUPPORTED_ENTRY, "bids, offers and trades (269=0, 1, 2) come together"
-    return "", ""
+    counted = single.get(146, str(len(symbols))) == str(len(symbols))
+    typed = single.get(267, str(len(types))) == str(len(types)) and set(types) == {"0", "1", "2"}
+    asking = kind in (SNAPSHOT, SUBSCRIBE)
+    checks = (
+        (0 < len(request_id) <= _REQUEST_ID_MAX, "", f"MDReqID must have 1 to {_REQUEST_ID_MAX} characters"),
+        (asking or kind == UNSUBSCRIBE, UNSUPPORTED_SUBSCRIPTION, f"263={kind[:8]} is not supported"),
+        (counted, UNKNOWN_SYMBOL, f"146={single.get(146, '')[:8]} but {len(symbols)} symbols"),
+        (symbols or not asking, UNKNOWN_SYMBOL, "no symbol"),
+        (not asking or single.get(264, "0") == "0", UNSUPPORTED_DEPTH, "only the full book (264=0) is published"),
+        (kind != SUBSCRIBE or single.get(265, "1") == "1", UNSUPPORTED_UPDATE, "only 265=1 is published"),
+        (not asking or typed, UNSUPPORTED_ENTRY, "bids, offers and trades (269=0, 1, 2) come together"),
+    )
+    return next(((code, text) for fine, code, text in checks if not fine), ("", ""))

@@ -58,7 +58,7 @@ class Venue:
     def call(self, op: str, **fields):
         return control.call(self.control_path, op, timeout_s=TIMEOUT_S, **fields)
 
-    def __enter__(self) -> "Venue":
+    def __enter__(self):
         return self
 
     def __exit__(self, *_: object) -> None:

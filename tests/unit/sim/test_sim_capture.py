@@ -1,6 +1,7 @@
 """Real captures against an independent pass over the same JSON."""
 
 import gzip
+import itertools
 import json
 from collections import Counter
 from decimal import Decimal
@@ -67,9 +68,7 @@ class Truth:
         return self.counts["snapshot"] + self.counts["entries"] + self.counts["trades"]
 
 
-@pytest.mark.parametrize(
-    ("name", "levels", "compared"), [("usdm", (5018, 4578), 629), ("spot", (1209, 2196), 564)]
-)
+@pytest.mark.parametrize(("name", "levels", "compared"), [("usdm", (5018, 4578), 629), ("spot", (1209, 2196), 564)])
 def test_a_capture_flat_out_arrives_whole(tmp_path, captures, name, levels, compared):
     path = captures / "binance" / FILES[name]
     truth = Truth(path, futures=name == "usdm")
@@ -138,8 +137,8 @@ def test_the_pace_is_the_captures_own(tmp_path, captures):
     stamps = [stamp_ns(entries[0][273]) for entries in client.x_messages]
     capture = load(path)
     offsets = capture.events["offset_ns"][capture.events["kind"] == 0][: len(stamps)]
-    gaps = [b - a for a, b in zip(stamps, stamps[1:], strict=False)]
-    expected = [(b - a) / 100 for a, b in zip(offsets, offsets[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(stamps)]
+    expected = [(b - a) / 100 for a, b in itertools.pairwise(offsets)]
     assert len(gaps) > 3000
     assert max(abs(gap - want) for gap, want in zip(gaps, expected, strict=True)) <= 2  # the intended times, exactly
 

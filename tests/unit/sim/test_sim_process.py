@@ -1,7 +1,6 @@
 """The venue as a process, seen through a plain socket."""
 
 import csv
-from collections import Counter
 
 import pytest
 from sim_client import Client, Venue, assert_agree
