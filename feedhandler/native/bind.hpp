@@ -4,5 +4,6 @@
 #include <nanobind/nanobind.h>
 
 void bind_counters(nanobind::module_& module);
+void bind_fix(nanobind::module_& module);
 void bind_shm(nanobind::module_& module);
 void bind_sim(nanobind::module_& module);

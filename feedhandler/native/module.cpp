@@ -19,6 +19,7 @@ NB_MODULE(_native, module) {
     });
     // One line a noun, sorted.
     bind_counters(module);
+    bind_fix(module);
     bind_shm(module);
     bind_sim(module);
 }

@@ -1,0 +1,231 @@
+// The receiving half of one FIX session: buffer, framing, sequence check, decoding.
+//
+// Market data in sequence goes to the ring here; the first message that needs the session (administrative,
+// out of sequence, other application messages) stops the work and is handed out, so that the order between
+// the two kinds is the wire's. The caller handles it, sets next_in() anew and goes on.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "feedhandler/native/fix_decode.hpp"
+#include "feedhandler/native/fix_frame.hpp"
+
+namespace fh {
+
+class Inbound {
+public:
+    struct Options {
+        std::uint16_t source = 0;
+        std::size_t note_slot = 0;
+        std::size_t message_max = 8 << 20;
+        std::size_t entries_max = 1 << 18;
+    };
+
+    Inbound(const FixTable& table, RingWriter& ring, const Options& options)
+        : table_(table),
+          ring_(ring),
+          options_(options),
+          decoder_(table_, symbols_, ring, counts_, options.source, options.entries_max) {
+        buffer_.resize(READ_BYTES + FIELD_SLACK);
+    }
+    Inbound(const Inbound&) = delete;
+    Inbound& operator=(const Inbound&) = delete;
+
+    // Room for at least `bytes` more; then the caller fills it and calls filled().
+    char* room(std::size_t bytes) {
+        if (begin_ == end_) begin_ = end_ = 0;
+        if (capacity() - end_ < bytes && begin_ > 0) {
+            std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
+                      buffer_.begin() + static_cast<std::ptrdiff_t>(end_), buffer_.begin());
+            end_ -= begin_;
+            begin_ = 0;
+        }
+        if (capacity() - end_ < bytes) buffer_.resize(std::max(end_ + bytes, capacity() * 2) + FIELD_SLACK);
+        return buffer_.data() + end_;
+    }
+    [[nodiscard]] std::size_t space() const noexcept { return capacity() - end_; }
+    void filled(std::size_t bytes, std::int64_t ts_recv) noexcept {
+        end_ += bytes;
+        ts_recv_ = ts_recv;
+        counts_.add(FixCount::reads);
+        counts_.add(FixCount::bytes, bytes);
+    }
+
+    // Works off what is buffered. True: `message()` needs the session. False: more bytes are needed.
+    bool work() {
+        message_ = {};
+        while (begin_ < end_) {
+            if (skipping_ && !skip()) return false;
+            const char* p = buffer_.data() + begin_;
+            const FrameResult frame = scan_frame(p, end_ - begin_, options_.message_max);
+            if (frame.status == Frame::partial) {
+                wanted_ = frame.length;
+                return false;
+            }
+            if (frame.status != Frame::ok) {
+                garbled(frame.status);
+                continue;
+            }
+            counts_.add(FixCount::messages);
+            begin_ += frame.length;
+            if (!take(p, frame)) return true;
+        }
+        return false;
+    }
+
+    // Notes what the ring will hold of this session once it is published. Called once before a publish.
+    void note() {
+        if (!noted_ && options_.note_slot < NOTE_SESSIONS) ring_.note(options_.note_slot, next_in_);
+        noted_ = true;
+    }
+
+    // The session says where the sequence stands, and whether market data may be decoded at all.
+    void set_sequence(std::uint64_t next_in, bool established, bool gap_pending) {
+        if (next_in != next_in_) {
+            const bool back = next_in < next_in_;
+            next_in_ = next_in;
+            noted_ = false;
+            note();
+            if (back && options_.note_slot < NOTE_SESSIONS) ring_.note(options_.note_slot, next_in_);  // both slots
+        }
+        established_ = established;
+        gap_pending_ = gap_pending;
+    }
+    void set_parties(std::string sender, std::string target) {
+        sender_ = std::move(sender);
+        target_ = std::move(target);
+    }
+    // The next record says that something was lost before it.
+    void mark_gap() noexcept { gap_flag_ = true; }
+    // A new connection begins with a new stream of bytes.
+    void forget_bytes() noexcept {
+        begin_ = end_ = wanted_ = 0;
+        skipping_ = false;
+        message_ = {};
+    }
+
+    [[nodiscard]] std::string_view message() const noexcept { return message_; }
+    [[nodiscard]] std::uint64_t next_in() const noexcept { return next_in_; }
+    [[nodiscard]] std::size_t buffered() const noexcept { return end_ - begin_; }
+    // Bytes still missing of the message that is being read, as far as its header tells.
+    [[nodiscard]] std::size_t missing() const noexcept {
+        const std::size_t there = end_ - begin_;
+        return wanted_ > there ? wanted_ - there : 0;
+    }
+    [[nodiscard]] std::int64_t ts_recv() const noexcept { return ts_recv_; }
+    [[nodiscard]] SymbolMap& symbols() noexcept { return symbols_; }
+    [[nodiscard]] FixCounts& counts() noexcept { return counts_; }
+    [[nodiscard]] Quarantine& quarantine() noexcept { return quarantine_; }
+    [[nodiscard]] Decoder& decoder() noexcept { return decoder_; }
+
+    static constexpr std::size_t READ_BYTES = 256 * 1024;
+
+private:
+    [[nodiscard]] std::size_t capacity() const noexcept { return buffer_.size() - FIELD_SLACK; }
+
+    // One message of good length and checksum. False: it is the session's.
+    bool take(const char* p, const FrameResult& frame) {
+        const std::string_view whole(p, frame.length);
+        if (established_) {
+            const FixHeader header = read_header(table_, p + frame.body, p + frame.trailer);
+            if ((header.type == 'W' || header.type == 'X') && ours(header.fields)) {
+                if (header.seq == next_in_) {
+                    in_sequence(header, p, frame);
+                    return true;
+                }
+                if (header.seq != 0 && header.seq < next_in_ && header.poss_dup) {
+                    counts_.add(FixCount::duplicates);
+                    return true;
+                }
+                if (header.seq > next_in_ && gap_pending_) {
+                    counts_.add(FixCount::too_high_dropped);
+                    return true;
+                }
+            }
+        }
+        counts_.add(FixCount::admin);
+        message_ = whole;
+        return false;
+    }
+
+    void in_sequence(const FixHeader& header, const char* p, const FrameResult& frame) {
+        std::uint8_t flags = 0;
+        if (header.poss_dup) {
+            flags |= flag::recovered;
+            counts_.add(FixCount::recovered);
+        }
+        if (gap_flag_) flags |= flag::gap;
+        const DecodeResult result = decoder_.decode(header, p + frame.trailer, ts_recv_, flags);
+        if (result.ticks > 0) gap_flag_ = false;
+        if (result.why != FixCount::count_) quarantine_.keep(counts_, ts_recv_, result.why, p, frame.length);
+        ++next_in_;
+        noted_ = false;
+    }
+
+    // Another party's messages are the session's to refuse.
+    [[nodiscard]] bool ours(const EntryFields& fields) const noexcept {
+        return (sender_.empty() ||
+                (fields.has(Role::target) && fields[Role::target].is(sender_.data(), sender_.size()))) &&
+               (target_.empty() ||
+                (fields.has(Role::sender) && fields[Role::sender].is(target_.data(), target_.size())));
+    }
+
+    void garbled(Frame status) {
+        why_ = status == Frame::bad_begin    ? FixCount::bad_begin
+               : status == Frame::bad_length ? FixCount::bad_length
+               : status == Frame::oversize   ? FixCount::oversize
+               : status == Frame::bad_type   ? FixCount::bad_type
+                                             : FixCount::bad_checksum;
+        counts_.add(FixCount::garbled);
+        counts_.add(why_);
+        skipping_ = true;
+        skip_from_ = 1;
+        first_skip_ = true;
+    }
+
+    // Throws away bytes up to the next place where a message may begin. False: none there yet.
+    bool skip() {
+        const char* p = buffer_.data() + begin_;
+        const std::size_t n = end_ - begin_;
+        const std::size_t at = find_begin(p, std::min(skip_from_, n), n);
+        // A tail that may become "8=FIX" stays; so does a lone first byte that was refused.
+        if (at > 0 && first_skip_) quarantine_.keep(counts_, ts_recv_, why_, p, at);
+        if (at > 0) first_skip_ = false;
+        counts_.add(FixCount::skipped_bytes, at);
+        begin_ += at;
+        skip_from_ = 0;
+        if (n - at < 5) return false;
+        skipping_ = false;
+        return true;
+    }
+
+    const FixTable table_;
+    SymbolMap symbols_;
+    RingWriter& ring_;
+    Options options_;
+    FixCounts counts_;
+    Quarantine quarantine_;
+    Decoder decoder_;
+    std::vector<char> buffer_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::size_t wanted_ = 0;
+    std::size_t skip_from_ = 0;
+    bool skipping_ = false;
+    bool first_skip_ = false;
+    FixCount why_ = FixCount::bad_begin;
+    std::int64_t ts_recv_ = 0;
+    std::uint64_t next_in_ = 0;  // 0: not told yet
+    bool established_ = false;
+    bool gap_pending_ = false;
+    bool gap_flag_ = false;
+    bool noted_ = true;
+    std::string sender_;
+    std::string target_;
+    std::string_view message_;
+};
+
+}  // namespace fh
