@@ -34,7 +34,7 @@ inline FixHeader read_header(const FixTable& table, const char* p, const char* e
             if (role != Role::data_length || (field.tag != 90 && field.tag != 212)) break;
             data(field);  // encrypted data, XML data
         } else if (role != Role::header) {
-            header.fields.set(role, field.value);
+            header.fields.set(role, field.value.begin, field.value.end);
         }
         header.rest = p;
     }
@@ -70,7 +70,8 @@ public:
         group_ = Group{};
         group_.first_tag = message_.snapshot ? table_.first_tag_snapshot : table_.first_tag_incremental;
         root_.present = 0;
-        sending_time_ = header.fields.has(Role::sending_time) ? header.fields[Role::sending_time] : Text{};
+        sending_time_ =
+            header.fields.has(Role::sending_time) ? header.fields[Role::sending_time] : Text{nullptr, nullptr};
         end_ = end;
         walk(header.rest);
         finish();
@@ -98,7 +99,7 @@ private:
         std::uint32_t first_tag = 0;
     };
 
-    void walk(const char* p) {
+    [[gnu::noinline]] void walk(const char* p) {
         while (p < end_) {
             const Field field = next_field(p);
             const Role role = table_.role(field.tag);
@@ -106,17 +107,19 @@ private:
                 if (field.tag == 0) [[unlikely]]
                     writer_.blame(message_, FixCount::bad_field);
             } else if (role == Role::data_length) {
-                skip_data(p, field);
+                p = skip_data(p, field);
             } else if (group_.counted && is_entry(role)) {
-                in_group(field, role, p);
+                in_group(field.tag, field.value.begin, field.value.end, role, p);
             } else {
-                at_root(field, role);
+                at_root(field.value.begin, field.value.end, role);
             }
         }
     }
 
-    void in_group(const Field& field, Role role, const char* behind) {
-        if (field.tag == group_.first_tag) {
+    // Scalars, not structs: a struct copied through memory waits for its stores.
+    [[gnu::always_inline]] void in_group(std::uint32_t tag, const char* begin, const char* end, Role role,
+                                         const char* behind) {
+        if (tag == group_.first_tag) {
             if (group_.open)
                 writer_.write(entry_, message_);
             else
@@ -125,11 +128,13 @@ private:
             ++group_.seen;
             entry_.present = 0;
         } else if (!group_.open) {
-            if (role == Role::symbol) return at_root(field, role);  // an empty group, and the symbol behind it
-            if (!group_.lying) bad_group();
+            if (role == Role::symbol)
+                at_root(begin, end, role);  // an empty group, and the symbol behind it
+            else if (!group_.lying)
+                bad_group();
             return;
         }
-        if (!entry_.set(role, field.value)) writer_.blame(message_, FixCount::repeated_field);
+        if (!entry_.set(role, begin, end)) writer_.blame(message_, FixCount::repeated_field);
     }
 
     // What entries inherit where they do not say otherwise.
@@ -169,15 +174,15 @@ private:
         }
     }
 
-    void at_root(const Field& field, Role role) {
+    [[gnu::noinline]] void at_root(const char* begin, const char* end, Role role) {
         if (role == Role::symbol) {
-            writer_.find_instrument(field.value, message_);
+            writer_.find_instrument({begin, end}, message_);
         } else if (role != Role::group_count) {
-            root_.set(role, field.value);
+            root_.set(role, begin, end);
         } else if (group_.counted) {
             bad_group();  // a second 268
         } else {
-            const auto count = parse_unsigned(field.value.begin, field.value.end, UINT32_MAX);
+            const auto count = parse_unsigned(begin, end, UINT32_MAX);
             group_.counted = true;
             group_.declared = count.value;
             if (!count.ok()) {
@@ -187,11 +192,12 @@ private:
         }
     }
 
-    void skip_data(const char*& p, const Field& length) {
+    [[gnu::noinline]] const char* skip_data(const char* p, Field length) {
         const auto n = parse_unsigned(length.value.begin, length.value.end, static_cast<std::uint64_t>(end_ - p));
         Field field;
         if (!n.ok() || !next_data(p, end_, n.value, data_tag_of(length.tag), field))
             writer_.blame(message_, FixCount::bad_field);
+        return p;
     }
 
     void bad_group() {
@@ -233,7 +239,7 @@ private:
     Group group_;
     EntryFields root_;
     EntryFields entry_;
-    Text sending_time_;
+    Text sending_time_{};
     const char* end_ = nullptr;
 };
 

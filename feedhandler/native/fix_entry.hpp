@@ -23,10 +23,12 @@ struct EntryFields {
     [[nodiscard]] bool has(Role role) const noexcept { return (present & bit(role)) != 0; }
     [[nodiscard]] const Text& operator[](Role role) const noexcept { return values[static_cast<std::size_t>(role)]; }
     // False where the field is there already; then the first stays.
-    bool set(Role role, const Text& value) noexcept {
+    [[gnu::always_inline]] bool set(Role role, const char* begin, const char* end) noexcept {
         if (has(role)) return false;
         present |= bit(role);
-        values[static_cast<std::size_t>(role)] = value;
+        Text& to = values[static_cast<std::size_t>(role)];
+        to.begin = begin;
+        to.end = end;
         return true;
     }
 };
@@ -151,7 +153,6 @@ private:
     EntryTable entries_;
     TimeParser times_;
     Damaged damaged_;
-    Text last_symbol_;
 };
 
 }  // namespace fh

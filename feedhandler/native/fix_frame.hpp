@@ -35,9 +35,24 @@ inline constexpr std::size_t BEGIN_STRING_MAX = 16;   // "FIXT.1.1" and room for
 inline constexpr std::size_t LENGTH_DIGITS_MAX = 12;  // leading zeros are allowed, nonsense is not
 inline constexpr std::size_t TRAILER_BYTES = 7;       // "10=ccc|"
 
+// The sum of all bytes modulo 256, sixteen lanes at a time (vectors of the compiler: SSE2, NEON).
 inline std::uint8_t fix_checksum(const char* p, std::size_t n) noexcept {
-    std::uint8_t sum = 0;  // modulo 256 by itself; compilers turn this loop into vector adds
-    for (std::size_t i = 0; i < n; ++i) sum = static_cast<std::uint8_t>(sum + static_cast<std::uint8_t>(p[i]));
+    using Lanes [[gnu::vector_size(16)]] = std::uint8_t;
+    Lanes even{};
+    Lanes odd{};
+    std::size_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        Lanes a;
+        Lanes b;
+        std::memcpy(&a, p + i, 16);
+        std::memcpy(&b, p + i + 16, 16);
+        even += a;
+        odd += b;
+    }
+    even += odd;
+    std::uint8_t sum = 0;
+    for (int lane = 0; lane < 16; ++lane) sum = static_cast<std::uint8_t>(sum + even[lane]);
+    for (; i < n; ++i) sum = static_cast<std::uint8_t>(sum + static_cast<std::uint8_t>(p[i]));
     return sum;
 }
 
@@ -45,7 +60,7 @@ namespace detail {
 
 // Compares as far as bytes are there. Returns -1 on a difference, 0 when more bytes are needed, 1 on a match.
 inline int prefix(const char* p, std::size_t n, const char* expected, std::size_t length) noexcept {
-    if (std::memcmp(p, expected, std::min(n, length)) != 0) return -1;
+    if (n > 0 && std::memcmp(p, expected, std::min(n, length)) != 0) return -1;
     return n < length ? 0 : 1;
 }
 
