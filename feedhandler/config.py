@@ -230,15 +230,19 @@ def _parse(path: str | Path) -> dict[str, Any]:
 
 def _complete(config: Config, base: Path) -> None:
     """Fill in the defaults that hang on the name, and make every path absolute."""
+
+    def absolute(path: str) -> str:
+        return os.path.normpath(base / path)
+
     general = config.feedhandler
     var = f"var/{general.name}"
-    general.shm_dir = str(base / (general.shm_dir or f"/dev/shm/feedhandler-{general.name}"))  # noqa: S108
-    general.state_dir = str(base / (general.state_dir or f"{var}/state"))
-    general.run_dir = str(base / (general.run_dir or f"{var}/run"))
-    config.recorder.journal_dir = str(base / (config.recorder.journal_dir or f"{var}/journal"))
+    general.shm_dir = absolute(general.shm_dir or f"/dev/shm/feedhandler-{general.name}")  # noqa: S108
+    general.state_dir = absolute(general.state_dir or f"{var}/state")
+    general.run_dir = absolute(general.run_dir or f"{var}/run")
+    config.recorder.journal_dir = absolute(config.recorder.journal_dir or f"{var}/journal")
     if config.recorder.parquet is not None:
-        config.recorder.parquet.dir = str(base / (config.recorder.parquet.dir or f"{var}/parquet"))
+        config.recorder.parquet.dir = absolute(config.recorder.parquet.dir or f"{var}/parquet")
     for handler in config.handler:
         for source in handler.source:
             if source.instruments_file:
-                source.instruments_file = str(base / source.instruments_file)
+                source.instruments_file = absolute(source.instruments_file)

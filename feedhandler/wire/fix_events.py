@@ -35,9 +35,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     begin_string: str = "FIX.4.4"
     heartbeat_s: int = 30  # 0 = no heartbeats; an acceptor takes the initiator's
-    reset_on_logon: bool = (
-        False  # initiator: 141=Y in every Logon; acceptor: both numbers to 1 at every Logon
-    )
+    reset_on_logon: bool = False  # initiator: 141=Y in every Logon; acceptor: both numbers to 1 at every Logon
     username: str = ""
     password: str = ""
     appl_ver_id: str = ""  # 1137, FIXT only
@@ -47,9 +45,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     logon_timeout_s: float = 10
     logout_timeout_s: float = 5
     max_latency_s: float = 120  # SendingTime may be off by this much; 0 = do not look
-    resend_on_gap: bool = (
-        True  # False: report the gap, go on after it, ask for nothing (venues without resend)
-    )
+    resend_on_gap: bool = True  # False: report the gap, go on after it, ask for nothing (venues without resend)
     resend_timeout_s: float = 10  # without any progress the ResendRequest is repeated
     resend_tries_max: int = 3  # then disconnect
     queue_max: int = 0  # too-high messages kept until the gap is filled; 0 = discard, they are resent

@@ -38,9 +38,7 @@ def _crc(seq: int, message: bytes) -> int:
 class FileStore(Numbered):
     """Numbers and the last `messages_max` sent messages in `folder`. One process at a time (locked)."""
 
-    def __init__(
-        self, folder: Path | str, session_id: str, *, messages_max: int = 10_000, now_ns: int = 0
-    ) -> None:
+    def __init__(self, folder: Path | str, session_id: str, *, messages_max: int = 10_000, now_ns: int = 0) -> None:
         """Open or create. Raises StoreError when another process holds it or the file is not a store."""
         base = Path(folder)
         base.mkdir(parents=True, exist_ok=True)
@@ -69,9 +67,7 @@ class FileStore(Numbered):
             ) from None
         size = os.fstat(self._seq_fd).st_size
         if size not in (0, NUMBERS_BYTES):
-            raise StoreError(
-                f"{self._seq_path}: {size} bytes, expected {NUMBERS_BYTES}; remove it to start at 1"
-            )
+            raise StoreError(f"{self._seq_path}: {size} bytes, expected {NUMBERS_BYTES}; remove it to start at 1")
         if size == 0:
             # A new file is all zeros until the magic is written last, so half a creation is created again.
             os.ftruncate(self._seq_fd, NUMBERS_BYTES)
@@ -119,9 +115,7 @@ class FileStore(Numbered):
         self._index[seq] = (self._end + _RECORD.size, len(message))
         self._end += len(record)
         self._trim()
-        kept_bytes = (
-            sum(size + _RECORD.size for _, size in self._index.values()) if self._is_wasteful() else 0
-        )
+        kept_bytes = sum(size + _RECORD.size for _, size in self._index.values()) if self._is_wasteful() else 0
         if kept_bytes and self._end > 2 * kept_bytes + mmap.PAGESIZE:
             self._rewrite()
 

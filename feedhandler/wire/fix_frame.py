@@ -63,9 +63,7 @@ def scan(  # noqa: PLR0911 - one return per way of being wrong
     return _scan_body(data, begin, length_end + 1, int(digits), bytes_max)
 
 
-def _scan_body(
-    data: bytes | bytearray, begin: int, body: int, length: int, bytes_max: int
-) -> Partial | Garbled | Ok:
+def _scan_body(data: bytes | bytearray, begin: int, body: int, length: int, bytes_max: int) -> Partial | Garbled | Ok:
     trailer = body + length
     end = trailer + _TRAILER_BYTES
     if len(data) < end:
@@ -82,9 +80,7 @@ def _scan_body(
     return Ok(begin, end)
 
 
-def _skip_wrong_length(
-    data: bytes | bytearray, begin: int, trailer: int, bytes_max: int
-) -> Partial | Garbled:
+def _skip_wrong_length(data: bytes | bytearray, begin: int, trailer: int, bytes_max: int) -> Partial | Garbled:
     found = data.find(b"\x0110=", trailer - 1)
     end = data.find(SOH, found + 1) if found >= 0 else -1
     if end >= 0:

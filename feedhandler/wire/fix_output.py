@@ -105,9 +105,7 @@ class SessionOutput:
     def _send_reject(self, message: Message, problem: Problem, now_ns: int) -> None:
         text = REASON_TEXT[problem.reason]
         fields: list[Field] = [
-            (theirs, value)
-            for ours, theirs in _REVERSED
-            if (value := message.get(ours)) is not None and value
+            (theirs, value) for ours, theirs in _REVERSED if (value := message.get(ours)) is not None and value
         ]
         ref_seq = message.get(34)
         if ref_seq and parse_int(ref_seq) is not None:

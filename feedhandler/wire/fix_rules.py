@@ -239,9 +239,7 @@ class SessionRules(SessionOutput):
             self.store.reset(now_ns)
             self._forget_gap()
             if not answers:
-                self.store.next_out = (
-                    2  # a venue that resets counts the Logon it answers as our first message
-                )
+                self.store.next_out = 2  # a venue that resets counts the Logon it answers as our first message
         elif answers and self.config.reset_on_logon:
             self.store.reset(now_ns)
         seq = message.integer(34) or 0

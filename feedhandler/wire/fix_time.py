@@ -23,9 +23,7 @@ def format_timestamp(time_ns: int, precision: str = "ms") -> bytes:
     seconds, fraction_ns = divmod(time_ns, NS_PER_SECOND)
     days, second = divmod(seconds, _SECONDS_PER_DAY)
     day = date.fromordinal(_EPOCH_ORDINAL + days)
-    text = (
-        f"{day.year:04}{day.month:02}{day.day:02}-{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
-    )
+    text = f"{day.year:04}{day.month:02}{day.day:02}-{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
     if digits:
         text += f".{fraction_ns // unit_ns:0{digits}}"
     return text.encode()

@@ -109,8 +109,6 @@ def test_resent_message_keeps_all_but_the_stamps():
     )
 
 
-@pytest.mark.parametrize(
-    "raw", [b"", b"garbage", b"8=FIX.4.4\x019=5\x0135=0\x0110=000\x01", b"8=F\x019=1\x0152=\x01"]
-)
+@pytest.mark.parametrize("raw", [b"", b"garbage", b"8=FIX.4.4\x019=5\x0135=0\x0110=000\x01", b"8=F\x019=1\x0152=\x01"])
 def test_damaged_store_content_is_none(raw):
     assert encode_resent(raw, b"T2") is None

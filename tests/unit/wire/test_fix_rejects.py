@@ -96,9 +96,7 @@ def test_sending_time_unchecked_on_request():
 
 def test_2i_begin_string():
     it = logged_on()
-    assert it.says("8=FIX.4.1|35=1|PEER|34=2|52=NOW|112=id") == [
-        f"35=5|{US}|34=2|52={STAMP}|58=Incorrect BeginString"
-    ]
+    assert it.says("8=FIX.4.1|35=1|PEER|34=2|52=NOW|112=id") == [f"35=5|{US}|34=2|52={STAMP}|58=Incorrect BeginString"]
     assert it.says("8=FIX.4.1|35=1|PEER|34=2|52=NOW|112=id") == []  # one Logout is enough
     it.says("35=5|PEER|34=3|52=NOW")
     assert it.events()[-1] == Disconnect("logged out")

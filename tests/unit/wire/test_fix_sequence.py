@@ -47,9 +47,7 @@ def test_2b_too_high_asks_once_and_discards_until_filled():
 
 def test_a_second_gap_is_asked_for_again():
     it = logged_on()
-    it.says(
-        "35=X|PEER|34=3|52=NOW", "35=X|PEER|34=2|52=NOW|43=Y|122=NOW", "35=X|PEER|34=3|52=NOW|43=Y|122=NOW"
-    )
+    it.says("35=X|PEER|34=3|52=NOW", "35=X|PEER|34=2|52=NOW|43=Y|122=NOW", "35=X|PEER|34=3|52=NOW|43=Y|122=NOW")
     assert it.says("35=X|PEER|34=6|52=NOW") == [f"35=2|{US}|34=3|52={STAMP}|7=4|16=0"]
 
 

@@ -15,11 +15,7 @@ from feedhandler.wire.fix_store import FileStore, MemoryStore, StoreError
 
 @pytest.fixture(params=["memory", "file"])
 def store(request, tmp_path):
-    it = (
-        MemoryStore(3, now_ns=7)
-        if request.param == "memory"
-        else FileStore(tmp_path, "s", messages_max=3, now_ns=7)
-    )
+    it = MemoryStore(3, now_ns=7) if request.param == "memory" else FileStore(tmp_path, "s", messages_max=3, now_ns=7)
     yield it
     it.close()
 

@@ -27,9 +27,7 @@ def test_nanoseconds_come_back(time_ns):
     assert parse_timestamp(format_timestamp(time_ns, "ns")) == time_ns
 
 
-@given(
-    st.integers(0, 253_402_300_799_999_999_999), st.sampled_from([("s", 10**9), ("ms", 10**6), ("us", 10**3)])
-)
+@given(st.integers(0, 253_402_300_799_999_999_999), st.sampled_from([("s", 10**9), ("ms", 10**6), ("us", 10**3)]))
 def test_coarse_stamps_are_cut(time_ns, precision):
     name, unit_ns = precision
     assert parse_timestamp(format_timestamp(time_ns, name)) == time_ns // unit_ns * unit_ns

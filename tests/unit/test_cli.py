@@ -1,0 +1,132 @@
+"""The command line, as a process: what is printed where, and the exit code."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from feedhandler import __version__, _native, control, ctl
+from feedhandler.errors import ControlError
+from feedhandler.tick import TICK, Flag, Kind, Side
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "feedhandler.toml"
+
+
+def feedhandler(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "import sys; from feedhandler.cli import main; sys.exit(main())"]
+    return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("argument", ["--version", "version"])
+def test_version(argument: str) -> None:
+    result = feedhandler(argument)
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"feedhandler {__version__}\n", "")
+
+
+def test_the_version_imports_nothing_heavy() -> None:
+    code = "import sys; from feedhandler.cli import main; main(['--version']); print(sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not [
+        name for name in ("numpy", "zmq", "cyclopts", "msgspec", "structlog", "psutil") if f"'{name}'" in loaded
+    ]
+
+
+def test_help_lists_every_command() -> None:
+    result = feedhandler("--help")
+    assert result.returncode == 0
+    for command in ("run", "check", "doctor", "ctl", "demo", "simulate", "journal", "ring", "version"):
+        assert f" {command} " in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("run",), ("check",), ("check", "a", "b"), ("doctor", "--seconds", "x")]
+)
+def test_wrong_usage_is_code_2_and_says_so_on_stderr(arguments: tuple[str, ...]) -> None:
+    result = feedhandler(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "Error" in result.stderr
+
+
+def test_check_sums_up_a_good_configuration() -> None:
+    result = feedhandler("check", EXAMPLE)
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{EXAMPLE}: good"
+    assert "    source   simvenue: fix44 FH -> SIM at 127.0.0.1:9880, 4 instruments" in lines
+    assert "    ring     1048576 records, 64 MiB" in lines
+    assert f"  run        {ROOT}/var/example/run" in lines
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_bad_configuration_is_one_line_and_code_2(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(EXAMPLE.read_text().replace("port = 9880 ", "port = 99999"))
+    result = feedhandler(command, path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"{path}: handler[0].source[0].port: got 99999, expected 1..65535\n"
+
+
+def test_ctl_sends_fields_and_prints_json(tmp_path: Path) -> None:
+    server = control.ControlServer(tmp_path / "demo.ctl")
+    server.register("echo", lambda request: {"got": {k: v for k, v in request.items() if k != "op"}})
+    done = threading.Event()
+
+    def serve() -> None:
+        while not done.is_set():
+            server.socket.poll(20)
+            server.poll()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        result = feedhandler("ctl", "demo", "echo", "a=1", "b=x y", 'c=["p",null]', "--run-dir", tmp_path)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert json.loads(result.stdout) == {"got": {"a": 1, "b": "x y", "c": ["p", None]}}
+        assert feedhandler("ctl", tmp_path / "demo.ctl").returncode == 0
+        refused = feedhandler("ctl", "demo", "nope", "--run-dir", tmp_path)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr == "unknown op 'nope'; demo knows echo, status, stop\n"
+        absent = feedhandler("ctl", "other", "--run-dir", tmp_path)
+        assert absent.returncode == 1
+        assert absent.stderr == f"'other' does not run in {tmp_path}; there runs: demo\n"
+    finally:
+        done.set()
+        thread.join()
+        server.close()
+
+
+@pytest.mark.parametrize("field", ["a", "=1", "op=x", "timeout_s=1", "path=x"])
+def test_ctl_refuses_what_is_no_field(field: str, tmp_path: Path) -> None:
+    with pytest.raises(ControlError):
+        ctl.request(str(tmp_path / "x.ctl"), "status", [field], timeout_s=0.1)
+
+
+def test_ring_ls_and_cat(tmp_path: Path) -> None:
+    writer = _native.RingWriter(str(tmp_path), str(tmp_path), "r1", 1024)
+    held = writer.published  # an epoch begins with records of its own
+    records = np.zeros(3, TICK)
+    records["kind"] = [Kind.LEVEL, Kind.TRADE, 99]
+    records["side"] = [Side.BID, Side.ASK, Side.NONE]
+    records["price"] = [1.5, np.nan, 2.0]
+    records["flags"] = Flag.LAST
+    writer.append(records.view(np.uint8))
+    writer.publish(1)
+    listed = feedhandler("ring", "ls", tmp_path)
+    assert listed.stdout.startswith("r1: ")
+    assert f"published {held + 3}, capacity 1024, writer pid {os.getpid()}" in listed.stdout
+    lines = [json.loads(line) for line in feedhandler("ring", "cat", tmp_path, "r1").stdout.splitlines()][held:]
+    assert [(line["kind"], line["side"], line["price"]) for line in lines] == [
+        ("LEVEL", "BID", 1.5),
+        ("TRADE", "ASK", None),
+        (99, "NONE", 2.0),
+    ]
+    assert len(feedhandler("ring", "cat", tmp_path, "r1", "--count", 2).stdout.splitlines()) == 2
+    missing = feedhandler("ring", "cat", tmp_path, "r2")
+    assert (missing.returncode, missing.stderr) == (1, f"{tmp_path}/r2: MISSING\n")
+    assert feedhandler("ring", "ls", tmp_path / "none").returncode == 1
