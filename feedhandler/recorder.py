@@ -11,6 +11,7 @@ from feedhandler.config import Config
 from feedhandler.counters import SLOTS, Counter, Counters
 from feedhandler.record.agent import DERIVED_RING, Recorder
 from feedhandler.record.directory import DirectoryNames
+from feedhandler.record.parquet import ParquetSink
 from feedhandler.record.sink import SinkRunner
 from feedhandler.record.tap import RingTap
 from feedhandler.record.writer import Policy
@@ -32,7 +33,7 @@ def rings_of(config: Config) -> list[str]:
 
 
 def make_recorder(config: Config, log: Any, clock: Clock) -> Recorder:
-    """Build the recorder that a configuration asks for. Raises JournalError, SinkError, OSError."""
+    """Build the recorder that a configuration asks for. Raises JournalError, OSError."""
     general, section = config.feedhandler, config.recorder
 
     def note(level: str, event: str, **fields: Any) -> None:
@@ -40,10 +41,14 @@ def make_recorder(config: Config, log: Any, clock: Clock) -> Recorder:
 
     names = DirectoryNames(Path(general.state_dir, "instruments.dir"))
     policy = Policy(section.segment_bytes, section.fsync, section.fsync_interval_s)
-    return Recorder(
+    recorder = Recorder(
         Path(general.shm_dir), Path(section.journal_dir), rings_of(config), policy,
         names=names, log=note, clock=clock.now_ns,
     )  # fmt: skip
+    if section.parquet is not None:
+        parquet = section.parquet
+        recorder.add_sink(ParquetSink(Path(parquet.dir), names, parquet.batch_rows, parquet.batch_age_s))
+    return recorder
 
 
 def tap_status(tap: RingTap) -> dict[str, Any]:

@@ -54,12 +54,16 @@ class Recorder:
         self._next_sync_ns = 0
 
     def add_sink(self, sink: Sink, *, threaded: bool = True) -> SinkRunner:
-        """Recover a sink and feed it from now on. Raises SinkError or OSError where it cannot be used."""
+        """Feed a sink from now on, in a thread of its own: whatever it does, the journal goes on.
+
+        Not threaded: the caller calls open() and do_work(). Raises SinkError or OSError then.
+        """
         runner = SinkRunner(sink, self._cursor, self._durable, self._clock, self._log)
-        runner.open()
         self.sinks.append(runner)
         if threaded:
             runner.start(lower_priority)
+        else:
+            runner.open()
         return runner
 
     def _cursor(self, ring: str, position: Position) -> JournalCursor:
@@ -105,7 +109,7 @@ class Recorder:
         """
         while not self.drained() and self._clock() < deadline_ns:
             self.do_work(self._clock())
-        complete = self.drained()
+        drained = self.drained()
         if self._syncer is not None:
             self._syncer.shutdown(wait=True)
         for tap in self.taps:
@@ -113,7 +117,7 @@ class Recorder:
         for runner in self.sinks:
             runner.stop()
         self._lock.release()
-        return complete
+        return drained and not any(runner.failed for runner in self.sinks)
 
 
 def lower_priority() -> None:

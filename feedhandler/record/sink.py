@@ -85,11 +85,32 @@ class SinkRunner:
         self._backoff_s = BACKOFF_MIN_S
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self.opened = False
         self.native_id = 0
 
     def open(self) -> None:
         """Recover the sink. Raises SinkError or OSError where it cannot be used."""
         self.positions = self.sink.open()
+        self.opened = True
+
+    def _open_patiently(self) -> bool:
+        """Open, trying again while the disk refuses; False where it was stopped before that."""
+        while not self.opened:
+            try:
+                self.open()
+            except OSError as error:
+                pause_s = self._refused(error)
+                if self._stopping.wait(pause_s):
+                    return False
+        return True
+
+    def _refused(self, error: OSError) -> float:
+        """Count and log a refusal; return how long to wait: growing, jittered, s."""
+        self.sink.stats.errors += 1
+        pause_s = self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        self._log("error", "sink refuses", sink=self.sink.name, error=str(error), retry_s=round(pause_s, 3))
+        self._backoff_s = min(self._backoff_s * 2, BACKOFF_MAX_S)
+        return pause_s
 
     def do_work(self, now_ns: int) -> int:
         """Take what is durable and commit what is due; returns the records taken."""
@@ -116,24 +137,23 @@ class SinkRunner:
         try:
             self.sink.commit(now_ns)
         except OSError as error:
-            self.sink.stats.errors += 1
-            self._log("error", "sink refuses", sink=self.sink.name, error=str(error), retry_s=self._backoff_s)
-            pause_s = self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-            self._retry_ns = now_ns + int(pause_s * 1e9)
-            self._backoff_s = min(self._backoff_s * 2, BACKOFF_MAX_S)
+            self._retry_ns = now_ns + int(self._refused(error) * 1e9)
             return False
         self._backoff_s, self._retry_ns = BACKOFF_MIN_S, 0
-        self.positions = {ring: cursor.position for ring, cursor in self._cursors.items()}
+        self.positions |= self._reached()
         return True
 
     def drain(self, now_ns: int) -> bool:
         """Take and commit everything durable; False where the sink refuses."""
-        while True:
-            taken = self._take()
-            if not self.commit(now_ns):
-                return False
-            if taken == 0:
+        while self.commit(now_ns):
+            before = self._reached()
+            self._take()
+            if self._reached() == before:
                 return True
+        return False
+
+    def _reached(self) -> dict[str, Position]:
+        return {ring: cursor.position for ring, cursor in self._cursors.items()}
 
     def start(self, priority: Callable[[], None]) -> None:
         """Run in a thread of its own until stop(); `priority` is called in it first."""
@@ -150,10 +170,14 @@ class SinkRunner:
         priority()
         self.native_id = threading.get_native_id()
         try:
+            if not self._open_patiently():
+                self.failed = "stopped before it could be opened"
+                return
             while not self._stopping.is_set():
                 if self.do_work(self._clock()) == 0:
                     self._stopping.wait(IDLE_S)
-            self.drain(self._clock())
+            if not self.drain(self._clock()):
+                self.failed = "stopped before everything was committed"
         except Exception as error:  # noqa: BLE001 - a broken sink must be seen, and must not take the journal down
             self.failed = f"{type(error).__name__}: {error}"
             self.sink.stats.errors += 1
