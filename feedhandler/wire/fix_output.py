@@ -131,6 +131,19 @@ class SessionOutput:
             )
         )
 
+    def _note_peer_reject(self, message: Message) -> None:
+        self._events.append(
+            Rejected(
+                message.integer(45) or 0,
+                message.get(372) or b"",
+                message.integer(373),
+                message.integer(371),
+                message.text(58),
+                by_peer=True,
+                raw=message.raw,
+            )
+        )
+
     def _resend(self, begin: int, end: int, now_ns: int) -> None:
         """Send begin..end again: kept application messages as PossDup, gap fills over everything else."""
         stamp = self._stamp(now_ns)

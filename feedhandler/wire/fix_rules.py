@@ -9,11 +9,9 @@ from feedhandler.wire.fix_checks import Problem, find_problem
 from feedhandler.wire.fix_events import (
     App,
     Disconnect,
-    Event,
     Gap,
     LoggedOn,
     LoggedOut,
-    Rejected,
     Role,
     SequenceReset,
     SessionConfig,
@@ -49,6 +47,11 @@ class SessionRules(SessionOutput):
     def gap_pending(self) -> bool:
         """A ResendRequest is outstanding: in-sequence messages count, too-high ones come again."""
         return self._gap_end >= self.store.next_in
+
+    @property
+    def gap_end(self) -> int:
+        """Last missing number of the gap last asked for; the gap is filled once `next_in` is above it."""
+        return self._gap_end
 
     def _forget_gap(self) -> None:
         self._gap_end = 0
@@ -113,7 +116,7 @@ class SessionRules(SessionOutput):
         if msg_type == b"1":
             self._send_admin(b"0", [(112, message.get(112) or b"")], now_ns)
         elif msg_type == b"3":
-            self._events.append(_peer_reject(message))
+            self._note_peer_reject(message)
         elif msg_type not in ADMIN_TYPES:
             self._events.append(App(msg_type, message.integer(34) or 0, message.flag(43), message.raw))
 
@@ -284,15 +287,3 @@ class SessionRules(SessionOutput):
         if self._state is not SessionState.LOGOUT_SENT:
             self._send_logout("", now_ns)
         self._disconnect("logged out", peer_text=message.text(58))
-
-
-def _peer_reject(message: Message) -> Event:
-    return Rejected(
-        message.integer(45) or 0,
-        message.get(372) or b"",
-        message.integer(373),
-        message.integer(371),
-        message.text(58),
-        by_peer=True,
-        raw=message.raw,
-    )

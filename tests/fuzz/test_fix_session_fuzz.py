@@ -149,8 +149,5 @@ def test_decode_takes_any_bytes(raw):
     if isinstance(decoded, Message):
         # Nothing between the first byte and the last is left out.
         assert sum(len(value) for _, value in decoded.fields) + raw.count(b"=") >= len(decoded.fields)
-        assert (
-            b"".join(value for _, value in decoded.fields[-1:]) + b"\x01"
-            == raw[-len(decoded.fields[-1][1]) - 1 :]
-        )
+        assert b"".join(value for _, value in decoded.fields[-1:]) + b"\x01" == raw[-len(decoded.fields[-1][1]) - 1 :]
     encode_resent(raw, NOW)

@@ -2,7 +2,7 @@
 
     python quickfix_acceptor.py --port 9880 --folder DIR --seed 1 --symbols EURUSD,GBPUSD
 
-Control (JSON lines on stdin): status, books, start {"rate": entries per second}, stop, test_request {"text"},
+Control (JSON lines on stdin): status, books, entries, start {"rate": entries per second}, stop, test_request {"text"},
 logout, logon, quit. It counts every entry that QuickFIX numbered for the session, per symbol.
 """
 
@@ -26,6 +26,7 @@ class Venue(Application):
         self.flow = flow
         self.subscribed: list[str] = []
         self.entries = {symbol: Counter() for symbol in flow.symbols}
+        self.log: dict[str, list] = {symbol: [] for symbol in flow.symbols}
         self.request_id = ""
 
     def on_app(self, message):
@@ -58,7 +59,7 @@ class Venue(Application):
         message.setField(fix.StringField(55, symbol))
         entries = self.flow.snapshot(symbol)
         self.add_entries(message, message.NoMDEntries, entries)
-        self.send(message, [(symbol, "level")] * len(entries))
+        self.send(message, [(symbol, "level")] * len(entries), entries)
 
     def publish(self):
         """One X."""
@@ -69,7 +70,7 @@ class Venue(Application):
             message = quickfix44.MarketDataIncrementalRefresh()
             message.setField(fix.StringField(262, self.request_id))
             self.add_entries(message, message.NoMDEntries, entries)
-            self.send(message, kinds)
+            self.send(message, kinds, entries)
             return len(entries)
 
     @staticmethod
@@ -80,10 +81,12 @@ class Venue(Application):
                 group.setField(fix.StringField(tag, value))
             message.addGroup(group)
 
-    def send(self, message, kinds):
+    def send(self, message, kinds, entries):
         fix.Session.sendToTarget(message, self.session)
-        for symbol, kind in kinds:
+        for (symbol, kind), entry in zip(kinds, entries, strict=True):
             self.entries[symbol][kind] += 1
+            values = dict(entry)
+            self.log[symbol].append([values.get(tag, "") for tag in (269, 279, 270, 271, 278)])
 
     def status(self) -> dict:
         with self.lock:
@@ -91,6 +94,11 @@ class Venue(Application):
                 "entries": {symbol: dict(counts) for symbol, counts in self.entries.items()},
                 "subscribed": list(self.subscribed),
             }
+
+    def entry_log(self) -> dict:
+        """Every entry sent, by symbol, in order: 269, 279 ("" in a W), 270, 271, 278."""
+        with self.lock:
+            return {"entries": self.log}
 
     def books(self) -> dict:
         with self.lock:
@@ -145,6 +153,7 @@ def main():
         {
             "status": venue.status,
             "books": venue.books,
+            "entries": venue.entry_log,
             "start": pacer.start,
             "stop": pacer.stop,
             "test_request": venue.send_test_request,

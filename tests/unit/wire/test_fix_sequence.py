@@ -246,6 +246,7 @@ def test_numbers_advanced_by_native_code():
     """The native loop fills the gap and goes on; the session sees it by the number alone."""
     it = logged_on(heartbeat_s=10)
     it.says("35=X|PEER|34=5|52=NOW")
+    assert it.session.gap_end == 4
     it.session.next_in = 9
     assert not it.session.gap_pending
     assert [m.split("|")[0] for m in it.after(11)] == ["35=0"]  # heard just now: a heartbeat, no test request
