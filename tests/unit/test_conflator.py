@@ -1,0 +1,327 @@
+"""The conflation engine on real rings, against a plain Python model."""
+
+import gc
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feedhandler import _native
+from feedhandler.board import Board
+from feedhandler.counters import Counters, read_file
+from feedhandler.instruments import Directory, Instrument
+from feedhandler.tick import TICK, Action, Flag, Kind, Side, State
+
+DEPTH = 3
+PARK = _native.WaitPolicy.PARK
+BBO, BOOK, TRADE, TICKS, STATE = range(5)
+
+
+class Bench:
+    """A ring with its conflator, driven by hand."""
+
+    def __init__(self, folder: Path, capacity: int = 4096) -> None:
+        self.folder = folder
+        self.directory = Directory(folder / "instruments.dir", writable=True)
+        source = self.directory.add_source("venue")
+        for name, keying in (("A", "price"), ("B", "price"), ("I", "id")):
+            self.directory.add(
+                Instrument(source=source, venue_symbol=name, symbol=f"{name}/USD", size_decimals=2, keying=keying)
+            )
+        self.ring = _native.RingWriter(str(folder), str(folder), "h", capacity)
+        self.start()
+
+    def start(self) -> None:
+        folder = str(self.folder)
+        self.counters = Counters(folder, "conflator")
+        path = str(self.folder / "instruments.dir")
+        self.engine = _native.Conflator(folder, folder, path, ["h"], [["venue"]], DEPTH, 1024, 16, self.counters.native)
+
+    def restart(self) -> None:
+        del self.engine
+        gc.collect()
+        self.start()
+
+    def enable(self, *channels: int) -> None:
+        for channel in channels:
+            self.engine.enable(channel, True)
+
+    def event(self, *records: dict) -> None:
+        batch = np.zeros(len(records), TICK)
+        batch["source"], batch["price"], batch["size"] = 1, np.nan, np.nan
+        for row, record in zip(batch, records, strict=True):
+            for field, value in record.items():
+                row[field] = value
+        batch["flags"][-1] |= Flag.LAST
+        self.ring.append(batch.view(np.uint8))
+
+    def run(self) -> list[tuple[str, list]]:
+        self.ring.publish(0)
+        while self.engine.run(PARK, 0, 0, 0):
+            pass
+        return messages(self.engine.take())
+
+
+def messages(frames: list) -> list[tuple[str, list]]:
+    turns = iter(frames)
+    return [
+        (topic.decode(), msgspec.msgpack.decode(payload)) for topic, payload, _ in zip(turns, turns, turns, strict=True)
+    ]
+
+
+def level(side: Side, price: float, size: float, instrument: int = 1, ts: int = 0) -> dict:
+    action = Action.DELETE if size == 0 else Action.CHANGE
+    return {"kind": Kind.LEVEL, "instrument": instrument, "side": side, "price": price, "size": size, "action": action, "ts_event": ts}  # fmt: skip
+
+
+def trade(price: float, size: float, instrument: int = 1, **more: int) -> dict:
+    return {"kind": Kind.TRADE, "instrument": instrument, "price": price, "size": size, "side": Side.BID, **more}
+
+
+def clear(instrument: int = 1) -> dict:
+    return {"kind": Kind.BOOK_CLEAR, "instrument": instrument, "flags": Flag.SNAPSHOT}
+
+
+def state(code: State, reason: int = 0) -> dict:
+    return {"kind": Kind.STATE, "level": code, "ref": reason}
+
+
+def bodies(found: list[tuple[str, list]], channel: str) -> list[list]:
+    return [payload[8:] for topic, payload in found if topic.startswith(f"{channel}|")]
+
+
+def test_a_bbo_is_the_book_after_an_event_and_seq_is_dense(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.enable(BBO)
+    bench.event(level(Side.BID, 9, 1, ts=5), level(Side.ASK, 11, 2, ts=5))
+    assert bench.run() == [("bbo|A/USD|venue", [1, 1, 5, 0, pytest.approx(0, abs=1 << 62), "h", bench.ring.epoch, 2, 9.0, 1.0, 11.0, 2.0, 0, 5])]  # fmt: skip
+    bench.event(level(Side.BID, 8, 1))
+    assert bench.run() == [], "a level below the best is no bbo"
+    bench.event(level(Side.BID, 9, 0), level(Side.BID, 9, 1))
+    assert bench.run() == [], "what an event deletes and sets again did not change"
+    bench.event(level(Side.BID, 9, 0, ts=7))
+    ((topic, payload),) = bench.run()
+    assert (topic, payload[1], payload[8:]) == ("bbo|A/USD|venue", 2, [8.0, 1.0, 11.0, 2.0, 0, 7])
+
+
+def test_several_changes_between_flushes_are_one_bbo_with_the_oldest_time(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.enable(BBO)
+    for ts in (10, 20, 30):
+        bench.event(level(Side.BID, 9, ts, ts=ts))
+    assert bodies(bench.run(), "bbo") == [[9.0, 30.0, None, None, 0, 10]]
+    assert read_file(tmp_path / "conflator.counters")["publish_conflated"] == {0: 2}
+
+
+def test_a_pending_bbo_leaves_before_the_next_trade(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.enable(BBO, TRADE)
+    bench.event(level(Side.ASK, 11, 2))
+    bench.event(trade(11, 1.5, ref=77), level(Side.ASK, 11, 0.5))
+    found = bench.run()
+    assert [topic for topic, _ in found] == ["bbo|A/USD|venue", "trade|A/USD|venue", "bbo|A/USD|venue"]
+    assert bodies(found, "bbo") == [[None, None, 11.0, 2.0, 0, 0], [None, None, 11.0, 0.5, 0, 0]]
+    assert bodies(found, "trade") == [[11.0, 1.5, 1, 77, 0]]
+
+
+def test_book_changes_lead_from_window_to_window(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.enable(BOOK)
+    bench.event(*[level(Side.BID, price, 1) for price in (5, 4, 3, 2)])
+    assert bodies(bench.run(), "book") == [[1, [[5.0, 1.0], [4.0, 1.0], [3.0, 1.0]], [], 0]]
+    bench.event(level(Side.BID, 1, 1))
+    assert bench.run() == [], "below the window"
+    bench.event(level(Side.BID, 4, 0))
+    assert bodies(bench.run(), "book") == [[1, [[4.0, 0.0], [2.0, 1.0]], [], 0]]
+    bench.event(level(Side.BID, 6, 2))
+    assert bodies(bench.run(), "book") == [[1, [[6.0, 2.0], [2.0, 0.0]], [], 0]]
+    bench.engine.snapshot("book|A")
+    assert bodies(messages(bench.engine.take()), "book") == [[0, [[6.0, 2.0], [5.0, 1.0], [3.0, 1.0]], [], 0]]
+
+
+def test_a_channel_nobody_wants_is_not_encoded_and_a_late_joiner_misses_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.event(level(Side.BID, 9, 1))
+    assert bench.run() == []
+    bench.engine.snapshot("bbo|")
+    ((_, snapshot), *_) = messages(bench.engine.take())
+    assert (snapshot[1], snapshot[8]) == (1, 9.0)
+    bench.event(level(Side.BID, 10, 1))
+    bench.run()
+    bench.enable(BBO)  # the subscription arrives after the snapshot, and a change lay in between
+    ((_, update),) = bench.run()
+    assert (update[1], update[8]) == (2, 10.0)
+
+
+def test_a_snapshot_repeats_the_published_seq(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.enable(BBO, BOOK, TRADE)
+    bench.event(level(Side.BID, 9, 1), trade(9, 1))
+    bench.run()
+    for price in (10, 11):
+        bench.event(level(Side.BID, price, 1))
+        bench.run()
+    assert bench.engine.snapshot("") == 3
+    found = {topic: payload[1] for topic, payload in messages(bench.engine.take())}
+    assert found == {"bbo|A/USD|venue": 3, "book|A/USD|venue": 3, "trade|A/USD|venue": 1}
+    assert bench.engine.snapshot("bbo|A/USD|venue2") == 0
+
+
+def test_ticks_leave_as_raw_records(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.enable(TICKS)
+    bench.event(level(Side.BID, 9, 1), level(Side.ASK, 10, 1, instrument=2))
+    bench.event(trade(9, 1))
+    bench.ring.publish(0)
+    bench.engine.run(PARK, 0, 0, 0)
+    topic, payload, raw = bench.engine.take()
+    header = msgspec.msgpack.decode(payload)
+    records = np.frombuffer(raw, TICK)
+    assert (topic, header[1], header[7], header[8]) == (b"tick|*|venue", 1, 1, 3)
+    assert records["seq"].tolist() == [1, 2, 3]
+    assert records["price"].tolist() == [9.0, 10.0, 9.0]
+
+
+def test_a_recovering_book_is_told_once_and_hidden_until_a_snapshot(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.enable(BBO, BOOK, STATE)
+    bench.event(clear(), level(Side.BID, 9, 1))
+    assert bodies(bench.run(), "state") == [[State.SYNCED, 0, 0]]
+    bench.event(state(State.DISCONNECTED, 4))
+    found = bench.run()
+    assert [topic for topic, _ in found] == ["state|*|venue", "bbo|A/USD|venue"]
+    assert bodies(found, "bbo") == [[9.0, 1.0, None, None, Flag.MAYBE_BAD_BOOK, 0]]
+    bench.event(level(Side.BID, 8, 1))
+    assert bench.run() == [], "an unfinished book is not shown"
+    bench.event(state(State.SYNCED))
+    assert bodies(bench.run(), "bbo") == [], "a disconnected book needs a snapshot"
+    bench.event(clear(), level(Side.BID, 7, 1))
+    found = bench.run()
+    assert bodies(found, "bbo") == [[7.0, 1.0, None, None, 0, 0]]
+    assert bodies(found, "book") == [[1, [[9.0, 0.0], [7.0, 1.0]], [], 0]]
+
+
+def test_what_the_source_resent_is_good_without_a_snapshot(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.enable(BBO)
+    bench.event(clear(), level(Side.BID, 9, 1))
+    bench.event(state(State.RECOVERING))
+    bench.event(level(Side.BID, 10, 1))
+    bench.event(state(State.SYNCED))
+    assert bodies(bench.run(), "bbo")[-1] == [10.0, 1.0, None, None, 0, 0]
+
+
+def test_the_board_holds_book_trades_and_state(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.event(clear(), level(Side.BID, 9, 1), level(Side.BID, 8, 2), level(Side.ASK, 10, 3))
+    bench.event(trade(10, 2), trade(9, 1), trade(11, 1, flags=Flag.SUSPECT))
+    bench.run()
+    row = Board(tmp_path).row(1)
+    assert (row["bid"], row["bid_size"], row["ask"], row["ask_size"]) == (9.0, 1.0, 10.0, 3.0)
+    assert row["bids"][:2].tolist() == [[9.0, 1.0], [8.0, 2.0]]
+    assert np.isnan(row["bids"][2]).all()
+    assert (row["open"], row["high"], row["low"], row["volume"], row["turnover"]) == (10.0, 10.0, 9.0, 3.0, 29.0)
+    assert (row["trades"], row["last_price"], row["state"], row["source"]) == (2, 9.0, State.SYNCED, 1)
+    assert [int(i) for i in Board(tmp_path).rows()["instrument"]] == [1]
+
+
+def test_a_restarted_conflator_goes_on_from_checkpoint_and_ring(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.event(clear(), level(Side.BID, 9, 1), trade(9, 1))
+    bench.event(clear(3), level(Side.BID, 5, 0.1, 3) | {"ref": 71}, level(Side.BID, 5, 0.2, 3) | {"ref": 72})
+    bench.run()
+    bench.engine.sent()
+    bench.event(level(Side.BID, 10, 2), trade(10, 1), level(Side.BID, 0, 0, 3) | {"ref": 71})
+    bench.ring.publish(0)
+    first_epoch = bench.engine.publisher_epoch
+    bench.restart()
+    assert bench.engine.resumed == 2
+    assert bench.engine.publisher_epoch > first_epoch
+    bench.enable(BBO, TRADE)
+    found = bench.run()
+    assert bench.engine.book(1) == ([(10.0, 2.0), (9.0, 1.0)], [])
+    assert bench.engine.book(3) == ([(5.0, 0.2)], [])
+    assert bodies(found, "trade") == [[10.0, 1.0, 1, 0, 0]], "the first trade was published by the predecessor"
+    assert bench.engine.resnapshots() == []
+    row = Board(tmp_path).row(1)
+    assert (row["volume"], row["trades"], row["state"]) == (2.0, 2, State.SYNCED)
+
+
+def test_a_lapped_conflator_asks_for_snapshots_and_shows_nothing_as_good(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, capacity=64)
+    bench.event(clear(), level(Side.BID, 9, 1))
+    bench.enable(BBO)
+    bench.run()
+    for price in range(100):
+        bench.event(level(Side.BID, 10 + price, 1))
+    found = bench.run()
+    assert {body[4] for body in bodies(found, "bbo")} == {Flag.MAYBE_BAD_BOOK}
+    assert bench.engine.resnapshots() == [("venue", 0)]
+    assert Board(tmp_path).row(1)["state"] == State.LAPPED
+    counters = read_file(tmp_path / "conflator.counters")
+    assert counters["conflate_lapped"][0] + counters["conflate_records"][0] == 102
+    bench.event(clear(), level(Side.BID, 7, 1))
+    assert bodies(bench.run(), "bbo") == [[7.0, 1.0, None, None, 0, 0]]
+
+
+def test_a_restarted_handler_is_followed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.enable(BBO, STATE)
+    bench.event(clear(), level(Side.BID, 9, 1))
+    bench.run()
+    bench.ring = None
+    gc.collect()
+    bench.ring = _native.RingWriter(str(tmp_path), str(tmp_path), "h", 4096)
+    bench.event(state(State.EPOCH))
+    bench.event(clear(), level(Side.BID, 8, 1))
+    bench.ring.publish(0)
+    found = []
+    for _ in range(20):
+        bench.engine.run(PARK, 25_000_000, 0, 0)
+        found += messages(bench.engine.take())
+    assert bodies(found, "bbo")[-1] == [8.0, 1.0, None, None, 0, 0]
+    assert bench.engine.resnapshots() == []
+
+
+SIDES = st.sampled_from([Side.BID, Side.ASK])
+CHANGES = st.tuples(SIDES, st.integers(1, 12), st.integers(0, 3), st.integers(1, 2))
+
+
+@settings(max_examples=60, deadline=None)
+@given(events=st.lists(st.lists(CHANGES, min_size=1, max_size=5), max_size=40), every=st.integers(1, 5))
+def test_every_subscriber_can_rebuild_every_book(
+    tmp_path_factory: pytest.TempPathFactory, events: list, every: int
+) -> None:
+    bench = Bench(tmp_path_factory.mktemp("bench"))
+    bench.enable(BBO, BOOK)
+    model: dict = {(i, side): {} for i in (1, 2) for side in (Side.BID, Side.ASK)}
+    held: dict = {(i, side): {} for i in (1, 2) for side in (Side.BID, Side.ASK)}
+    best: dict = {}
+    for number, changes in enumerate(events):
+        bench.event(*[level(side, price, size, instrument) for side, price, size, instrument in changes])
+        for side, price, size, instrument in changes:
+            model[instrument, side].pop(price, None)
+            if size:
+                model[instrument, side][price] = float(size)
+        if number % every:
+            continue
+        for topic, payload in bench.run():
+            channel, symbol, _ = topic.split("|")
+            instrument = 1 if symbol == "A/USD" else 2
+            if channel == "bbo":
+                best[instrument] = payload[8:12]
+                continue
+            for side, levels in ((Side.BID, payload[9]), (Side.ASK, payload[10])):
+                for price, size in levels:
+                    held[instrument, side].pop(price, None)
+                    if size:
+                        held[instrument, side][price] = size
+        for (instrument, side), levels in model.items():
+            top = sorted(levels, reverse=side == Side.BID)[:DEPTH]
+            assert held[instrument, side] == {price: levels[price] for price in top}
+            expected = [top[0], levels[top[0]]] if top else [None, None]
+            start = 0 if side == Side.BID else 2
+            assert best.get(instrument, [None] * 4)[start : start + 2] == expected
