@@ -50,7 +50,7 @@ public:
     }
 
     // One duty cycle: waits for records at most `timeout_ns`, applies what there is (a batch a ring) and
-    // encodes what is due. Returns records applied. The caller sends output().messages() and clears them.
+    // encodes what is due. Returns records applied or lost. The caller sends output().messages() and clears them.
     std::size_t run(WaitPolicy policy, std::int64_t timeout_ns, std::int64_t min_interval_ns) {
         const auto now = monotonic_ns();
         if (now >= next_look_) look_around(now);
@@ -205,7 +205,7 @@ private:
         const auto result = input.reader.read(input.batch.data(), INPUT_BATCH);
         if (result.lost != 0) {
             lost(input, result.lost);
-            return 0;
+            return static_cast<std::size_t>(result.lost);
         }
         const Stamp first{input.batch[0].ts_event, input.batch[0].ts_recv, input.reader.epoch(), input.batch[0].seq,
                           input.index};
