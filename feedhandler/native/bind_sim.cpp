@@ -104,7 +104,13 @@ nb::dict to_python(const fh::sim::InstrumentCounts& counts) {
 }
 
 nb::dict totals(const Venue& venue) {
+    const fh::sim::InstrumentCounts sum = venue.sum();
     nb::dict result;
+    result["ticks_sent"] = sum.sent;
+    result["ticks_resent"] = sum.resent;
+    result["ticks_skipped"] = sum.skipped;
+    result["ticks_cut"] = sum.cut;
+    result["ticks_unsent"] = sum.unsent;
     result["events"] = venue.counts.events;
     result["entries"] = venue.counts.entries;
     result["messages_sent"] = venue.counts.messages_sent;

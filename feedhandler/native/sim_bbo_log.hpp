@@ -30,11 +30,12 @@ inline double as_double(std::int64_t value, unsigned decimals) noexcept {
 
 class BboLog {
 public:
-    static constexpr std::size_t ROWS_MAX = (64U << 20U) / sizeof(BboRow);  // then it is written at once
+    static constexpr std::size_t ROWS_MAX = (256U << 20U) / sizeof(BboRow);  // then it is written at once, and late
 
     BboLog() = default;
     explicit BboLog(const std::string& path) : file_(std::fopen(path.c_str(), "wb")) {
         if (file_ == nullptr) throw std::runtime_error("cannot write the BBO log " + path);
+        pending_.reserve(ROWS_MAX);  // address space only; pages come as rows do, and nothing is ever moved
     }
     ~BboLog() {
         if (file_ == nullptr) return;

@@ -69,6 +69,18 @@ public:
     const std::vector<Instrument>& instruments() const noexcept { return instruments_; }
     Instrument& instrument(std::size_t index) { return instruments_.at(index); }
 
+    InstrumentCounts sum() const noexcept {
+        InstrumentCounts all;
+        for (const Instrument& one : instruments_) {
+            all.sent += one.counts.sent;
+            all.resent += one.counts.resent;
+            all.skipped += one.counts.skipped;
+            all.cut += one.counts.cut;
+            all.unsent += one.counts.unsent;
+        }
+        return all;
+    }
+
     void set_feed(std::unique_ptr<Feed> feed) { feed_ = std::move(feed); }
     void set_bbo_log(std::unique_ptr<BboLog> log) { log_ = std::move(log); }
     BboLog* bbo_log() noexcept { return log_.get(); }

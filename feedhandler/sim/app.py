@@ -22,7 +22,7 @@ from feedhandler.sim.options import Options
 
 _RUN_NS: Final = 10_000_000  # how long the native venue runs before Python looks at timers and control
 _BACKLOG_BYTES_MAX: Final = 128 * 1024 * 1024  # then a client is a slow consumer and is cut off
-_LOGOUT_NS: Final = 2_000_000_000
+_LOGOUT_NS: Final = 500_000_000
 
 
 class Simulator:
@@ -114,7 +114,7 @@ class Simulator:
         self.acceptor.accept(client.detach(), now_ns)
 
     def stop(self) -> None:
-        """Log everybody out, for at most two seconds."""
+        """Log everybody out, for at most half a second."""
         self.venue.pause(clock.monotonic_ns())
         self.acceptor.logout("the venue closes", self.now_ns())
         deadline_ns = clock.monotonic_ns() + _LOGOUT_NS

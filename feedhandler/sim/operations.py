@@ -37,8 +37,6 @@ class Operations:
 
     def status(self) -> Reply:
         """Totals, sessions, pace."""
-        per_instrument = [self._venue.counts(index) for index in range(len(self._listings))]
-        ticks = {f"ticks_{name}": sum(one[name] for one in per_instrument) for name in per_instrument[0]}
         elapsed_ns = self._venue.elapsed_ns(clock.monotonic_ns())
         totals = self._venue.totals()
         usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -47,7 +45,6 @@ class Operations:
             "seconds": elapsed_ns / 1e9,
             "rate": totals["entries"] * 1e9 / elapsed_ns if elapsed_ns > 0 else 0.0,
             "instruments": len(self._listings),
-            **ticks,
             **totals,
             "late": self._venue.lateness(),
             "sessions": self._acceptor.sessions(),
