@@ -155,6 +155,12 @@ void bind_loop(nb::module_& module) {
             "session"_a)
         .def("run", &run, "timeout_ns"_a)
         .def("feed", &feed, "session"_a, "data"_a, "now_ns"_a)
+        .def(
+            "decode",
+            [](fh::FixLoop& loop, std::size_t session, nb::bytes message) {
+                return loop.decode(session, {message.c_str(), message.size()});
+            },
+            "session"_a, "message"_a)
         .def("counts", &counts, "session"_a)
         .def("take_quarantine", &take_quarantine, "session"_a)
         .def("take_damaged", &take_damaged, "session"_a)

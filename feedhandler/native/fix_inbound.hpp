@@ -76,6 +76,19 @@ public:
         return false;
     }
 
+    // Decodes one whole W or X that the session itself took (out of its queue, or behind a gap it does not fill).
+    // False: it is no market data. Its number is the session's affair.
+    bool decode(std::string_view message) {
+        scratch_.assign(message.begin(), message.end());
+        scratch_.resize(message.size() + FIELD_SLACK);
+        const FrameResult frame = scan_frame(scratch_.data(), message.size(), options_.message_max);
+        if (frame.status != Frame::ok) return false;
+        const FixHeader header = read_header(table_, scratch_.data() + frame.body, scratch_.data() + frame.trailer);
+        if (header.type != 'W' && header.type != 'X') return false;
+        write(header, scratch_.data(), frame);
+        return true;
+    }
+
     // Notes what the ring will hold of this session once it is published. Called once before a publish.
     void note() {
         if (!noted_ && options_.note_slot < NOTE_SESSIONS) ring_.note(options_.note_slot, next_in_);
@@ -133,7 +146,9 @@ private:
             const FixHeader header = read_header(table_, p + frame.body, p + frame.trailer);
             if ((header.type == 'W' || header.type == 'X') && ours(header.fields)) {
                 if (header.seq == next_in_) {
-                    in_sequence(header, p, frame);
+                    write(header, p, frame);
+                    ++next_in_;
+                    noted_ = false;
                     return true;
                 }
                 if (header.seq != 0 && header.seq < next_in_ && header.poss_dup) {
@@ -151,7 +166,7 @@ private:
         return false;
     }
 
-    void in_sequence(const FixHeader& header, const char* p, const FrameResult& frame) {
+    void write(const FixHeader& header, const char* p, const FrameResult& frame) {
         std::uint8_t flags = 0;
         if (header.poss_dup) {
             flags |= flag::recovered;
@@ -161,8 +176,6 @@ private:
         const DecodeResult result = decoder_.decode(header, p + frame.trailer, ts_recv_, flags);
         if (result.ticks > 0) gap_flag_ = false;
         if (result.why != FixCount::count_) quarantine_.keep(counts_, ts_recv_, result.why, p, frame.length);
-        ++next_in_;
-        noted_ = false;
     }
 
     // Another party's messages are the session's to refuse.
@@ -210,6 +223,7 @@ private:
     Quarantine quarantine_;
     Decoder decoder_;
     std::vector<char> buffer_;
+    std::vector<char> scratch_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::size_t wanted_ = 0;

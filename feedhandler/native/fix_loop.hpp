@@ -99,6 +99,13 @@ public:
         return waiting;
     }
 
+    // One message that the session took itself, into the ring now.
+    bool decode(std::size_t i, std::string_view message) {
+        const bool decoded = session(i).decode(message);
+        ring_.publish(now_ns());
+        return decoded;
+    }
+
     [[nodiscard]] std::int64_t now_ns() noexcept { return last_ns_ = std::max(last_ns_, monotonic_ns() + offset_ns); }
 
     std::int64_t offset_ns = 0;  // of the shared clock

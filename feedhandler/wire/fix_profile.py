@@ -69,7 +69,7 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     update_type: Literal["full", "incremental"] = "incremental"
     symbol_tags: dict[str, str] = msgspec.field(default_factory=dict)
     root: dict[str, str] = msgspec.field(default_factory=dict)
-    resnapshot: Literal["resubscribe", "snapshot"] = "resubscribe"
+    resnapshot: Literal["snapshot", "resubscribe"] = "snapshot"
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,0 +1,1 @@
+"""Bytes in: the only places that open connections to venues."""
