@@ -1,5 +1,6 @@
 """The recorder process: `python -m feedhandler.recorder --config FILE` (docs/contracts/journal.md)."""
 
+import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from feedhandler.record.tap import RingTap
 from feedhandler.record.writer import Policy
 
 DRAIN_NS = 3_000_000_000  # a writer that goes on while we stop is not followed for ever
+CONTROL_INTERVAL_NS = 20_000_000
 COUNTERS_INTERVAL_NS = 100_000_000
 _RING_COUNTERS = {
     Counter[f"RECORD_{name}"]: name.lower()
@@ -126,14 +128,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         recorder = make_recorder(runtime.config, runtime.log, clock)
         runtime.control.status_fn = lambda: status(recorder)
         pause_s = runtime.section.poll_interval_ms / 1000
-        next_count_ns = 0
+        next_control_ns = next_count_ns = 0
         while not runtime.stopping:
             now_ns = clock.now_ns()
             recorder.do_work(now_ns)
             if now_ns >= next_count_ns:
                 next_count_ns = now_ns + COUNTERS_INTERVAL_NS
                 count(recorder, runtime.counters)
-            runtime.idle(pause_s)
+            if now_ns >= next_control_ns:
+                next_control_ns = now_ns + CONTROL_INTERVAL_NS
+                runtime.idle(0)
+            # Not idle(): at 200 turns a second a poll of all sockets would be most of our CPU time.
+            select.select([runtime.wake_fd], [], [], pause_s)
         drained = recorder.stop(clock.now_ns() + DRAIN_NS)
         count(recorder, runtime.counters)
         if not drained:

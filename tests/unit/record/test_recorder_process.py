@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import resource
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from feedhandler._native import RingWriter
 from feedhandler.counters import read_all
 from feedhandler.record.cli import journal_cat, journal_ls, journal_verify
 from feedhandler.record.journal import open_journal
+from feedhandler.record.totals import Totals, journal_totals, parquet_totals
 from feedhandler.record.verify import verify
 from feedhandler.tick import TICK, Flag, Kind
 
@@ -53,9 +55,10 @@ def ticks(count: int) -> np.ndarray:
 
 @contextlib.contextmanager
 def recorder(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    running = subprocess.Popen(
-        [sys.executable, "-m", "feedhandler.recorder", "--config", str(folder / "c.toml")], stderr=subprocess.PIPE
-    )
+    with (folder / "log").open("wb") as log:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "feedhandler.recorder", "--config", str(folder / "c.toml")], stderr=log
+        )
     try:
         yield running
     finally:
@@ -111,7 +114,7 @@ def test_a_second_recorder_on_the_same_journal_is_refused_with_the_pid(folder: P
         (folder / "c.toml").write_text(CONFIG.replace('"run"', '"run2"'))
         with recorder(folder) as second:
             assert second.wait(30) == 1
-            assert f"has a writer already, pid {first.pid}".encode() in second.stderr.read()
+            assert f"has a writer already, pid {first.pid}".encode() in (folder / "log").read_bytes()
 
 
 def test_the_commands_show_what_is_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,3 +145,63 @@ def test_the_commands_show_what_is_there(folder: Path, capsys: pytest.CaptureFix
     data[4096 + 128 + 70] ^= 1
     damaged.write_bytes(data)
     assert journal_verify(journal) == 1
+
+
+PARQUET = """
+[recorder.parquet]
+dir = "parquet"
+batch_rows = 1000
+batch_age_s = 3600
+"""
+
+
+def test_parquet_holds_everything_when_it_has_stopped(folder: Path) -> None:
+    (folder / "c.toml").write_text(CONFIG + PARQUET)
+    with recorder(folder) as running:
+        writer = RingWriter(str(folder / "shm"), str(folder / "state"), "h1", 4096)
+        writer.append(ticks(2500).view(np.uint8))
+        writer.publish(0)
+        reply = status_when(folder, lambda r: r["sinks"]["parquet"]["rows"] == 2000)
+        assert reply["sinks"]["parquet"]["lag"] == 500
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
+    expected = {"h1": Totals(records=2500, ticks=2500)}
+    assert journal_totals(folder / "journal") == expected
+    assert parquet_totals(folder / "parquet") == expected
+    assert read_all(folder / "shm")["recorder"]["parquet_rows"] == {0: 2500}
+
+
+def test_a_sink_that_cannot_work_never_takes_the_journal_down(folder: Path) -> None:
+    (folder / "c.toml").write_text(CONFIG + PARQUET)
+    (folder / "parquet").mkdir()
+    (folder / "parquet" / "_manifest.json").write_text("{damaged")
+    with recorder(folder) as running:
+        writer = RingWriter(str(folder / "shm"), str(folder / "state"), "h1", 4096)
+        writer.append(ticks(100).view(np.uint8))
+        writer.publish(0)
+        reply = status_when(folder, lambda r: r["rings"]["h1"]["durable"] == 100)
+        assert "_manifest.json" in reply["sinks"]["parquet"]["failed"]
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 1  # something was left undone, and it says so
+    assert journal_totals(folder / "journal")["h1"].records == 100
+
+
+def test_a_disk_that_is_full_for_a_while_costs_nothing_that_the_ring_held(folder: Path) -> None:
+    with recorder(folder) as running:
+        writer = RingWriter(str(folder / "shm"), str(folder / "state"), "h1", 16384)
+        writer.append(ticks(100).view(np.uint8))
+        writer.publish(0)
+        status_when(folder, lambda r: r["rings"]["h1"]["journaled"] == 100)
+        unlimited = resource.prlimit(running.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (100_000, unlimited[1]))
+        for _ in range(8):
+            writer.append(ticks(1000).view(np.uint8))
+            writer.publish(0)
+        reply = status_when(folder, lambda r: r["rings"]["h1"]["state"] == "STOPPED")
+        assert "File too large" in reply["rings"]["h1"]["error"]
+        resource.prlimit(running.pid, resource.RLIMIT_FSIZE, unlimited)
+        status_when(folder, lambda r: r["rings"]["h1"]["journaled"] == 8100)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
+    assert journal_totals(folder / "journal") == {"h1": Totals(records=8100, ticks=8100)}
+    assert verify(open_journal(folder / "journal")).sound
