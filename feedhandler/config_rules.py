@@ -78,7 +78,7 @@ def _source(file: object, key: str, source: "Source") -> None:
     if not is_host(source.host):
         raise ConfigError(file, f"{key}.host", show(source.host), "a host name or an IP address")
     known = profiles()
-    if known and source.profile not in known:
+    if source.profile not in known:
         raise ConfigError(
             file, f"{key}.profile", show(source.profile), f"one of {', '.join(map(show, known)) or 'no profiles'}"
         )
