@@ -229,14 +229,13 @@ class Acceptor:
                     "type": request.kind, "instruments": len(instruments),
                 }
             )  # fmt: skip
-        asked = connection.requested.setdefault(request.request_id, set())
         for index in instruments:
             if request.kind == requests.UNSUBSCRIBE:
                 self._venue.subscribe(connection.slot, index, on=False)
                 continue
             if request.kind == requests.SUBSCRIBE:
                 self._venue.subscribe(connection.slot, index, on=True)
-                asked.add(index)
+                connection.requested.setdefault(request.request_id, set()).add(index)
             self._venue.send_snapshot(connection.slot, index, request.request_id)
         if request.kind == requests.UNSUBSCRIBE:
             connection.requested.pop(request.request_id, None)

@@ -1,7 +1,9 @@
 """The venue as a process, seen through a plain socket."""
 
 import csv
+import math
 
+import numpy as np
 import pytest
 from sim_client import Client, Venue, assert_agree
 
@@ -46,3 +48,51 @@ def test_what_a_client_sees_is_what_the_venue_says(tmp_path, keying):
         assert sum(client.trades.values()) > 100
         assert venue.call("flush_log")["rows"] * 48 == log.stat().st_size > 0
         client.close()
+
+
+LOG_ROW = np.dtype(
+    [("intended_ns", "<i8"), ("instrument", "<u4"), ("pad", "<u4")]
+    + [(name, "<f8") for name in ("bid", "bid_size", "ask", "ask_size")]
+)
+
+
+class BestFollower(Client):
+    """Writes down every change of a best price that an X brought, in the form of the venue's log."""
+
+    def __init__(self, port: int, symbols: list[str]) -> None:
+        super().__init__(port)
+        self.index = {symbol: index for index, symbol in enumerate(symbols)}
+        self.rows: list[tuple] = []
+
+    def _best(self, symbol: str) -> tuple:
+        return tuple(
+            number for side in "01" for number in (self.books[symbol].levels(side) or [(math.nan, math.nan)])[0]
+        )
+
+    def _market_data(self, kind, fields, duplicate):
+        symbol = next(value for tag, value in fields if tag == 55)
+        before = self._best(symbol)
+        super()._market_data(kind, fields, duplicate)
+        if kind == "X" and self._best(symbol) != before:
+            time = next(value for tag, value in fields if tag == 273)
+            self.rows.append((time, self.index[symbol], *map(float, self._best(symbol))))
+
+
+@pytest.mark.parametrize("keying", ["price", "id"])
+def test_the_bbo_log_is_what_a_client_sees(tmp_path, keying):
+    log = tmp_path / "bbo.bin"
+    with model(tmp_path, "--rate", "4000", "--seconds", "1", "--bbo-log", str(log), "--keying", keying) as venue:
+        symbols = symbols_of(tmp_path / "instruments.csv")
+        client = BestFollower(venue.port, symbols)
+        client.logon()
+        client.subscribe(symbols)
+        receive_flow(venue, client)
+        venue.call("flush_log")
+        client.close()
+    rows = np.fromfile(log, LOG_ROW)
+    assert len(rows) == len(client.rows) > 200
+    for row, (time, *rest) in zip(rows, client.rows, strict=True):
+        seconds, fraction = divmod(int(row["intended_ns"]), 10**9)
+        clock = seconds % 86_400
+        assert f"{clock // 3600:02}:{clock // 60 % 60:02}:{clock % 60:02}.{fraction:09}" == time
+        assert [int(row["instrument"]), *(float(row[name]) for name in LOG_ROW.names[3:])] == rest
