@@ -121,5 +121,7 @@ class Recorder:
 
 
 def lower_priority() -> None:
-    """Make the calling thread nice: the journal comes first."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), SINK_NICE)
+    """Make the calling thread nicer than the journal's; one that is nicer already stays as it is."""
+    thread = threading.get_native_id()
+    if os.getpriority(os.PRIO_PROCESS, thread) < SINK_NICE:
+        os.setpriority(os.PRIO_PROCESS, thread, SINK_NICE)

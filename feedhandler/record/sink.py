@@ -167,9 +167,9 @@ class SinkRunner:
             self._thread.join(timeout_s)
 
     def _run(self, priority: Callable[[], None]) -> None:
-        priority()
         self.native_id = threading.get_native_id()
         try:
+            priority()
             if not self._open_patiently():
                 self.failed = "stopped before it could be opened"
                 return
