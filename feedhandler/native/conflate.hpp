@@ -53,7 +53,7 @@ public:
     // encodes what is due. Returns records applied or lost. The caller sends output().messages() and clears them.
     std::size_t run(WaitPolicy policy, std::int64_t timeout_ns, std::int64_t min_interval_ns) {
         const auto now = monotonic_ns();
-        if (now >= next_look_) look_around(now);
+        if (now >= next_look_ || restarted()) look_around(now);
         if (!dirty_.empty()) timeout_ns = std::min(timeout_ns, last_flush_ + min_interval_ns - now);
         wait_any(inputs_, policy, timeout_ns);
         std::size_t records = 0;
@@ -148,6 +148,13 @@ private:
         if (input.reader.attach(0, true) != Attach::ok) return;
         input.writer = Writer::alive;
         if (input.reader.next() > 1) lost(input, input.reader.next() - 1);
+    }
+
+    // A drained ring whose writer came back under a new epoch is followed at once.
+    [[nodiscard]] bool restarted() const noexcept {
+        for (const Input& input : inputs_)
+            if (input.reader.attached() && !input.ready() && input.reader.newer_epoch()) return true;
+        return false;
     }
 
     // Every 20 ms: writers that died, restarted or came; clock; directory.

@@ -1,0 +1,55 @@
+"""What a measuring client received, kept in flat arrays and written when it ends."""
+
+import signal
+from array import array
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class Deliveries:
+    """Rows of (key number, ts_event, arrival), and the last best bid and ask of every key."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[str, str], int] = {}
+        self.last: list[Any] = []
+        self.key = array("I")
+        self.ts_event = array("q")
+        self.arrival = array("q")
+        self.updates = 0
+        self.gaps = 0
+        self.conflated = 0
+
+    def number(self, symbol: str, source: str) -> int:
+        """Return the number of a key, giving it one where it has none."""
+        number = self.numbers.setdefault((symbol, source), len(self.numbers))
+        if number == len(self.last):
+            self.last.append(None)
+        return number
+
+    def save(self, path: Path) -> None:
+        """Write everything as .npz: arrays, keys as 'symbol|source', last values as (n, 4) with NaN for none."""
+        last = np.array([value or (None,) * 4 for value in self.last], float).reshape(-1, 4)
+        keys = np.array(["|".join(key) for key in self.numbers], dtype=np.str_)
+        np.savez(
+            path,
+            key=np.frombuffer(self.key, np.uint32),
+            ts_event=np.frombuffer(self.ts_event, np.int64),
+            arrival=np.frombuffer(self.arrival, np.int64),
+            keys=keys,
+            last=last,
+            counts=np.array([self.updates, self.gaps, self.conflated]),
+        )
+
+
+class Stop:
+    """Turns True on SIGTERM or SIGINT."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, *_: object) -> None:
+        self.asked = True
