@@ -18,9 +18,7 @@ BOOK_TIMEOUT_S = 20.0
 
 def venue_books(reply: dict[str, Any]) -> dict[str, Book]:
     """Return {venue symbol: (bids, asks)} of the venue's `books` reply, text parsed."""
-    return {
-        symbol: (_numbers(sides["bids"]), _numbers(sides["asks"])) for symbol, sides in reply["books"].items()
-    }
+    return {symbol: (_numbers(sides["bids"]), _numbers(sides["asks"])) for symbol, sides in reply["books"].items()}
 
 
 def _numbers(levels: list[list[str]]) -> Levels:
@@ -52,7 +50,7 @@ async def _websocket_books(port: int) -> dict[str, Book]:
             for op in ({"op": "subscribe", "channels": ["book"], "symbols": ["*"], "id": 1}, {"op": "ping", "id": 2}):
                 transport.send(picows.WSMsgType.TEXT, json.dumps(op).encode())
 
-        def on_ws_frame(self, transport: Any, frame: Any) -> None:
+        def on_ws_frame(self, _transport: Any, frame: Any) -> None:
             message = json.loads(frame.get_payload_as_bytes())
             for datum in message.get("data", []) if message["type"] in ("snapshot", "update") else []:
                 _apply(books, datum)

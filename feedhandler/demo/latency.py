@@ -42,7 +42,9 @@ def oldest_undelivered(log: Array, instrument: Array, ts_event: Array, arrival: 
         changes = log["ts"][slice(*np.searchsorted(log["instrument"], [key, key + 1]))]
         part = slice(*np.searchsorted(instrument, [key, key + 1]))
         # Deliveries never go back: one that repeats an older state covers nothing new.
-        covered = np.searchsorted(changes, np.maximum.accumulate(ts_event[part]) if part.stop > part.start else [], "right")
+        covered = np.searchsorted(
+            changes, np.maximum.accumulate(ts_event[part]) if part.stop > part.start else [], "right"
+        )
         before = np.concatenate(([0], covered[:-1])) if len(covered) else covered
         fresh = covered > before
         latencies.append(arrival[part][fresh] - changes[before[fresh]])
@@ -57,5 +59,7 @@ def summary_us(latency_ns: Array) -> dict[str, float | int]:
     if len(latency_ns) == 0:
         return {**dict.fromkeys(QUANTILES, 0.0), "max": 0.0, "count": 0}
     values = np.quantile(latency_ns, list(QUANTILES.values()), method="higher") / 1000
-    found: dict[str, float | int] = {name: round(float(value), 1) for name, value in zip(QUANTILES, values, strict=True)}
+    found: dict[str, float | int] = {
+        name: round(float(value), 1) for name, value in zip(QUANTILES, values, strict=True)
+    }
     return {**found, "max": round(float(latency_ns.max()) / 1000, 1), "count": len(latency_ns)}

@@ -52,7 +52,7 @@ _decode = msgspec.json.Decoder(Frame).decode
 class Probe(picows.WSListener):  # type: ignore[misc]
     """One connection's listener."""
 
-    def __init__(self, clock: Clock, deliveries: Deliveries, symbols: list[str], record: bool) -> None:  # noqa: FBT001
+    def __init__(self, clock: Clock, deliveries: Deliveries, symbols: list[str], record: bool) -> None:
         self._now_ns = clock.now_ns
         self._deliveries = deliveries
         self._symbols = symbols
