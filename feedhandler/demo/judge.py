@@ -45,7 +45,7 @@ async def _websocket_books(port: int) -> dict[str, Book]:
     books: dict[str, Book] = {}
     done = asyncio.get_running_loop().create_future()
 
-    class Listener(picows.WSListener):  # type: ignore[misc]
+    class Listener(picows.WSListener):
         def on_ws_connected(self, transport: Any) -> None:
             for op in ({"op": "subscribe", "channels": ["book"], "symbols": ["*"], "id": 1}, {"op": "ping", "id": 2}):
                 transport.send(picows.WSMsgType.TEXT, json.dumps(op).encode())
@@ -72,7 +72,7 @@ def _apply(books: dict[str, Book], datum: dict[str, Any]) -> None:
         books[datum["symbol"]] = (datum["bids"], datum["asks"])
         return
     for held, changes, sign in zip(books[datum["symbol"]], (datum["bids"], datum["asks"]), (-1, 1), strict=True):
-        levels = dict(map(tuple, held)) | dict(map(tuple, changes))
+        levels = dict((*held, *changes))  # type: ignore[arg-type] # pairs as lists, from JSON
         held[:] = [[p, levels[p]] for p in sorted(levels, key=lambda p: sign * p) if levels[p] != 0]
 
 

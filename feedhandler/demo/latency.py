@@ -1,4 +1,4 @@
-"""Latency without coordinated omission: from the intended send time of the oldest change not yet delivered for a key."""
+"""Latency without coordinated omission: from the intended send time of a key's oldest change not yet delivered."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 BBO_LOG = np.dtype(
-    [("ts", "<i8"), ("instrument", "<u4"), ("pad", "<u4"), ("bid", "<f8"), ("bid_size", "<f8"), ("ask", "<f8"), ("ask_size", "<f8")]
+    [
+        ("ts", "<i8"), ("instrument", "<u4"), ("pad", "<u4"),
+        ("bid", "<f8"), ("bid_size", "<f8"), ("ask", "<f8"), ("ask_size", "<f8"),
+    ]
 )  # fmt: skip
 """A row of the simulated venue's BBO log: `ts` is the intended send time, ns; `instrument` the row of its list."""
 
@@ -42,9 +45,7 @@ def oldest_undelivered(log: Array, instrument: Array, ts_event: Array, arrival: 
         changes = log["ts"][slice(*np.searchsorted(log["instrument"], [key, key + 1]))]
         part = slice(*np.searchsorted(instrument, [key, key + 1]))
         # Deliveries never go back: one that repeats an older state covers nothing new.
-        covered = np.searchsorted(
-            changes, np.maximum.accumulate(ts_event[part]) if part.stop > part.start else [], "right"
-        )
+        covered = np.searchsorted(changes, np.maximum.accumulate(ts_event[part]), "right")
         before = np.concatenate(([0], covered[:-1])) if len(covered) else covered
         fresh = covered > before
         latencies.append(arrival[part][fresh] - changes[before[fresh]])
@@ -59,7 +60,5 @@ def summary_us(latency_ns: Array) -> dict[str, float | int]:
     if len(latency_ns) == 0:
         return {**dict.fromkeys(QUANTILES, 0.0), "max": 0.0, "count": 0}
     values = np.quantile(latency_ns, list(QUANTILES.values()), method="higher") / 1000
-    found: dict[str, float | int] = {
-        name: round(float(value), 1) for name, value in zip(QUANTILES, values, strict=True)
-    }
+    found = {name: round(float(value), 1) for name, value in zip(QUANTILES, values, strict=True)}
     return {**found, "max": round(float(latency_ns.max()) / 1000, 1), "count": len(latency_ns)}

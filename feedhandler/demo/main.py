@@ -23,7 +23,7 @@ CAPTURE_TIMEOUT_S = 7200.0
 
 def _speed(text: str) -> float:
     value = 0.0 if text == "flat" else float(text)
-    if value < 0 or value != value or value > 1e9:
+    if not 0 <= value <= 1e9:
         raise argparse.ArgumentTypeError(f"{text!r} is neither a positive number nor 'flat'")
     return value
 

@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import picows
@@ -49,7 +49,7 @@ class Frame(msgspec.Struct):
 _decode = msgspec.json.Decoder(Frame).decode
 
 
-class Probe(picows.WSListener):  # type: ignore[misc]
+class Probe(picows.WSListener):
     """One connection's listener."""
 
     def __init__(self, clock: Clock, deliveries: Deliveries, symbols: list[str], record: bool) -> None:
@@ -91,17 +91,26 @@ class Probe(picows.WSListener):  # type: ignore[misc]
                 kept.updates += 1
 
 
+def _port(path: str) -> int:
+    return int(Path(path).read_text())
+
+
+def _symbols(option: str) -> list[str]:
+    return list(json.loads(Path(option).read_text())) if option != "*" else ["*"]
+
+
 async def _connect(options: argparse.Namespace, clock: Clock, deliveries: Deliveries, stop: Stop) -> None:
-    symbols = json.loads(Path(options.symbols).read_text()) if options.symbols != "*" else ["*"]
+    symbols = _symbols(options.symbols)
     while not stop.asked:
         try:
-            port = int(Path(options.port_file).read_text())
-            _, probe = await picows.ws_connect(
-                lambda: Probe(clock, deliveries, symbols, not options.no_record), f"ws://127.0.0.1:{port}/"
+            _, listener = await picows.ws_connect(
+                lambda: Probe(clock, deliveries, symbols, not options.no_record),
+                f"ws://127.0.0.1:{_port(options.port_file)}/",
             )
         except (OSError, ValueError, picows.WSError):
             await asyncio.sleep(RETRY_S)
             continue
+        probe = cast("Probe", listener)
         while not probe.closed.done() and not stop.asked:
             await asyncio.wait([probe.closed], timeout=0.1)
 

@@ -10,7 +10,7 @@ from feedhandler.counters import read_all
 from feedhandler.demo import judge, latency
 from feedhandler.demo.rig import HANDLER, PROCESSES, Rig
 from feedhandler.record.journal import open_journal
-from feedhandler.record.parquet import read_table
+from feedhandler.record.parquet_read import read_table
 from feedhandler.tick import TICK_KINDS, Flag
 
 BOARD_WAIT_S = 0.3
@@ -62,7 +62,7 @@ class Findings:
     def compose(self, websocket: Path, zmq: Path) -> dict[str, Any]:
         """Put the report together from what was seen and what the clients wrote."""
         rig = self._rig
-        sent, received = int(self.status["sent"]), self.counter(HANDLER, "fix_ticks")
+        sent, received = int(self.status["ticks_sent"]), self.counter(HANDLER, "fix_ticks")
         ring = rig.tally.ticks
         seen = {name: np.load(path) for name, path in (("ws", websocket), ("zmq", zmq))}
         wrong = self._differing(seen["ws"])

@@ -167,7 +167,7 @@ class Rig:
     def drained(self) -> bool:
         """Whether everything the venue sent is in the ring, applied by the conflator and in the journal."""
         try:
-            sent = self.venue("status")["sent"]
+            sent = self.venue("status")["ticks_sent"]
             rings = self.ask("conflator", "status")["rings"]
             journaled = self.ask("recorder", "status")["rings"][HANDLER]
         except ControlError:

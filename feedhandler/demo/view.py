@@ -39,7 +39,7 @@ class LiveView:
         """Draw the present. Without a terminal: one line a call."""
         counters = read_all(self._rig.shm_dir)
         totals = {
-            "sent": int(venue["sent"]),
+            "sent": int(venue["ticks_sent"]),
             "received": _sum(counters, HANDLER, "fix_ticks"),
             "in ring": self._rig.tally.ticks,
             "conflated in": _sum(counters, "conflator", "conflate_ticks"),
