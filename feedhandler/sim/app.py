@@ -1,5 +1,6 @@
 """The venue's process: builds it from the options and runs it until told to stop."""
 
+import gc
 import signal
 import socket
 import sys
@@ -151,6 +152,8 @@ def _serve(chosen: Options) -> int:
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         simulator.stopping = True
 
+    gc.collect()
+    gc.freeze()  # what stands now stays: a full collection would hold the flow up for milliseconds
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     try:
