@@ -169,7 +169,7 @@ class Recorder(Scheduling, kw_only=True):
     """`[recorder]`: the journal; `parquet` is None where that table is absent."""
 
     journal_dir: NonEmpty = ""  # default: var/<name>/journal
-    segment_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 40)] = 1 << 28
+    segment_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 31)] = 1 << 28
     fsync: Literal["none", "interval", "block"] = "interval"
     fsync_interval_s: Seconds = 0.2
     poll_interval_ms: Annotated[int, Meta(ge=1, le=10_000)] = 5

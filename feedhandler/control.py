@@ -167,6 +167,9 @@ class ControlServer:
             self.socket.close()
             self._context.term()
             self.path.unlink(missing_ok=True)
+        # Operations refer to what they operate on, which often refers to us: end the circle.
+        self._operations.clear()
+        self.status_fn = self.stop_fn = None
 
     def __enter__(self) -> Self:
         return self

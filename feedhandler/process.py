@@ -46,6 +46,7 @@ class Runtime:
         self.section = section
         self.log = log
         self.stopping = False
+        self._handlers_before: dict[int, Any] = {}
         self.started_ns = clock.monotonic_ns()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         policy, why = scheduling.wait_policy(settings, section.wait)
@@ -98,11 +99,14 @@ class Runtime:
         """Turn SIGTERM and SIGINT into `stopping`; a poll that watches `wake_fd` ends even if it began before."""
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
+            self._handlers_before[number] = signal.signal(number, self._on_signal)
 
     def close(self) -> None:
         """Give up the control socket. The counters stay for those who read them after the process."""
         self.control.close()
+        # A handler is a reference that outlives everything: native objects would be reported as leaked.
+        for number, handler in self._handlers_before.items():
+            signal.signal(number, handler)
         current = signal.set_wakeup_fd(-1)
         if current not in (-1, self._wake_write):
             signal.set_wakeup_fd(current)  # an event loop's, not ours to take

@@ -49,11 +49,13 @@ public:
             Position& place = mapping_.as<Position>()[input.index];
             if (place.epoch != input.reader.epoch()) {
                 store(place.seq, std::uint64_t{0}, std::memory_order_relaxed);
-                store(place.epoch, input.reader.epoch(), std::memory_order_release);
+                store(place.epoch, input.reader.epoch(),
+                      std::memory_order_release);  // SYNC checkpoint.sent: seq 0 before epoch; pairs with at()
             }
             store(place.seq, input.reader.next() - 1, std::memory_order_relaxed);
         }
     }
+    // SYNC checkpoint.sent: read by the next process, after the one that stored has ended
     [[nodiscard]] Position at(std::size_t ring) const noexcept { return mapping_.as<Position>()[ring]; }
 
 private:
