@@ -1,6 +1,6 @@
 """The subscriber's side of the topics contract as a state machine: no socket, no clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -56,6 +56,16 @@ class SubscriberState(Sequencer):
     def synced(self) -> bool:
         """All subscriptions have had their snapshot, and no topic waits for another."""
         return all(self._table.synced.values()) and not self._table.waiting
+
+    @property
+    def has_actions(self) -> bool:
+        """`take_actions` has something to return."""
+        return bool(self._actions)
+
+    @property
+    def known(self) -> Mapping[bytes, Stream]:
+        """Every topic seen so far, by its frame; a view that stays current."""
+        return self._streams
 
     def on_frames(self, frames: list[bytes], now_ns: int) -> None:
         """Take one multipart message of the SUB socket."""

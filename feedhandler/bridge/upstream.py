@@ -1,0 +1,123 @@
+"""The bridge's ZeroMQ side on an event loop: SUB and DEALER read through their file descriptors.
+
+A ZeroMQ descriptor is edge-triggered: it says that something may have changed, once. So every wake-up
+reads until EAGAIN, or comes back in the next turn of the loop; and whatever else touches a socket
+(subscribing, sending) is followed by a look as well.
+"""
+
+import asyncio
+from contextlib import suppress
+
+import zmq
+
+from feedhandler import clock
+from feedhandler.bridge.hub import Hub
+from feedhandler.wire.subscriber_events import ResetSnapshotSocket, SendRequest, Subscribe, Unsubscribe
+
+MESSAGES_PER_TURN = 500  # then the WebSockets get their turn
+RECEIVE_HWM = 100_000
+
+
+class Upstream:
+    """Feeds a hub from the publisher; flushes the hub whenever all that was there has been read."""
+
+    def __init__(self, hub: Hub, publish: str, snapshot: str, loop: asyncio.AbstractEventLoop) -> None:
+        self._hub = hub
+        self._loop = loop
+        self._snapshot_endpoint = snapshot
+        self._context = zmq.Context()
+        self._sub = self._socket(zmq.SUB, publish, RECEIVE_HWM)
+        self._dealer = self._socket(zmq.DEALER, snapshot, 0)
+        self._known = hub.state.known
+        self._again = False
+        self.malformed = 0
+        loop.add_reader(self._sub.fileno(), self._read)
+        loop.add_reader(self._dealer.fileno(), self._read)
+        self.work()
+
+    def _socket(self, kind: int, endpoint: str, receive_hwm: int) -> "zmq.Socket[bytes]":
+        socket = self._context.socket(kind)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.RCVHWM, receive_hwm)
+        socket.setsockopt(zmq.RECONNECT_IVL, 20)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+        socket.connect(endpoint)
+        return socket
+
+    def close(self) -> None:
+        """Close the sockets; the loop must still be there."""
+        for socket in (self._sub, self._dealer):
+            self._loop.remove_reader(socket.fileno())
+            socket.close(linger=0)
+        self._context.term()
+
+    def work(self) -> None:
+        """Do what the subscriber's state machine wants: timers, subscriptions, requests."""
+        state = self._hub.state
+        state.poll(clock.monotonic_ns())
+        actions = state.take_actions()
+        for action in actions:
+            match action:
+                case Subscribe(prefix):
+                    self._sub.setsockopt(zmq.SUBSCRIBE, prefix)
+                case Unsubscribe(prefix):
+                    self._sub.setsockopt(zmq.UNSUBSCRIBE, prefix)
+                case SendRequest(frame):
+                    # Where no service is, the request's deadline passes and it is sent again.
+                    with suppress(zmq.Again):
+                        self._dealer.send(frame, zmq.NOBLOCK)
+                case ResetSnapshotSocket():
+                    self._loop.remove_reader(self._dealer.fileno())
+                    self._dealer.close(linger=0)
+                    self._dealer = self._socket(zmq.DEALER, self._snapshot_endpoint, 0)
+                    self._loop.add_reader(self._dealer.fileno(), self._read)
+        if actions:
+            self._later()
+
+    def _later(self) -> None:
+        if not self._again:
+            self._again = True
+            self._loop.call_soon(self._read_again)
+
+    def _read_again(self) -> None:
+        self._again = False
+        self._read()
+
+    def _read(self) -> None:
+        """Read what is there, within the bound of a turn, and flush."""
+        if self._sub.closed:
+            return
+        hub = self._hub
+        hub.now_ns = now_ns = clock.monotonic_ns()
+        receive, take, known = self._sub.recv, hub.state.on_message, self._known
+        drained = False
+        try:
+            for _ in range(MESSAGES_PER_TURN):
+                topic = receive(zmq.NOBLOCK)
+                payload = receive(zmq.NOBLOCK)
+                # Every message on our channels has two frames. Whether this one had is only asked where
+                # the topic is new: after an odd message the next look at its parts lands here.
+                if topic in known or not self._sub.rcvmore:
+                    take(topic, payload, now_ns)
+                else:
+                    self._skip()
+        except zmq.Again:
+            drained = True
+        try:
+            for _ in range(MESSAGES_PER_TURN):
+                hub.state.on_snapshot(self._dealer.recv_multipart(zmq.NOBLOCK), now_ns)
+        except zmq.Again:
+            pass
+        else:
+            drained = False
+        hub.flush()
+        if not drained:
+            self._later()
+        if hub.state.has_actions:
+            self.work()
+
+    def _skip(self) -> None:
+        """Read to the end of a message that has more frames than ours have."""
+        self.malformed += 1
+        while self._sub.rcvmore:
+            self._sub.recv(zmq.NOBLOCK)
