@@ -11,6 +11,7 @@ from pathlib import Path
 
 import picows
 
+from feedhandler import control
 from tests.support.publisher import PublisherThread
 
 PATIENCE_S = 20.0
@@ -155,8 +156,6 @@ class Bridge:
         return self.publisher.call(job)
 
     def status(self):
-        from feedhandler import control
-
         return control.call(self.run_dir / "bridge.ctl", "status")
 
     def close(self):
@@ -185,5 +184,13 @@ host = "127.0.0.1"
 port = 9880
 sender = "FH"
 target = "SIM"
-instruments = [ { venue = "EURUSD", symbol = "EUR/USD", tick = 0.00001, lot = 1.0, price_decimals = 5, size_decimals = 2, currency = "USD", calendar = "24/7" } ]
+[[handler.source.instruments]]
+venue = "EURUSD"
+symbol = "EUR/USD"
+tick = 0.00001
+lot = 1.0
+price_decimals = 5
+size_decimals = 2
+currency = "USD"
+calendar = "24/7"
 """
