@@ -29,7 +29,7 @@ namespace fh {
     X(fix_gaps)                        \
     X(fix_recovered)                   \
     X(fix_unknown_symbol)              \
-    X(fix_unknown_entry)               \
+    X(fix_unknown_type)                \
     X(fix_bad_number)                  \
     X(fix_bad_group)                   \
     X(fix_bad_time)                    \
@@ -44,6 +44,19 @@ namespace fh {
     X(fix_resnapshots)                 \
     X(fix_event_refused)               \
     X(fix_admin)                       \
+    X(fix_bad_begin)                   \
+    X(fix_bad_type)                    \
+    X(fix_skipped_bytes)               \
+    X(fix_unknown_action)              \
+    X(fix_no_side)                     \
+    X(fix_no_price)                    \
+    X(fix_no_size)                     \
+    X(fix_no_entry_id)                 \
+    X(fix_empty_group)                 \
+    X(fix_bad_field)                   \
+    X(fix_repeated_field)              \
+    X(fix_entry_table_full)            \
+    X(fix_damaged)                     \
     /* conflator: slot = ring index */ \
     X(conflate_records)                \
     X(conflate_ticks)                  \

@@ -31,7 +31,7 @@ namespace fh {
     X(unknown_symbol, "entries for an instrument that is not ours")                        \
     X(unknown_type, "entries of an MDEntryType outside the profile")                       \
     X(unknown_action, "entries of an MDUpdateAction outside the profile")                  \
-    X(unknown_entry, "changes and deletes of an entry id never seen")                      \
+    X(unknown_id, "changes and deletes of an entry id never seen")                         \
     X(no_side, "entries whose side nothing tells")                                         \
     X(no_price, "entries without the price they need")                                     \
     X(no_size, "entries without the size they need")                                       \

@@ -147,7 +147,7 @@ inline void EntryWriter::write_level_by_id(const EntryFields& entry, MessageStat
     const Numbers numbers = read_numbers(entry, message);
     EntryNode* node = entries_.find(handle, instrument);
     if (action == Action::remove) {
-        if (node == nullptr) counts_.add(FixCount::unknown_entry);
+        if (node == nullptr) counts_.add(FixCount::unknown_id);
         return remove_by_id(message, node, handle, side, numbers.price);
     }
     if (numbers.bad) return lose(message, FixCount::bad_number, true);
@@ -167,7 +167,7 @@ inline void EntryWriter::write_level_by_id(const EntryFields& entry, MessageStat
                 remove_by_id(message, old, old_handle, side, price);
                 node = entries_.find(handle, instrument);
             } else {
-                counts_.add(FixCount::unknown_entry);
+                counts_.add(FixCount::unknown_id);
             }
             if (node == nullptr) action = Action::add;
         }
@@ -186,16 +186,20 @@ inline void EntryWriter::write_level_by_id(const EntryFields& entry, MessageStat
     std::uint8_t flags = numbers.flags;
     if (node != nullptr && action == Action::add) action = Action::change;  // a slot is written over
     if (node == nullptr && action == Action::change) {
-        counts_.add(FixCount::unknown_entry);
+        counts_.add(FixCount::unknown_id);
         flags |= flag::maybe_bad_book;
     }
-    if (node == nullptr) {
+    const bool nothing = size == 0 && !message.snapshot;  // never there and gone at once: a delete
+    if (nothing) action = Action::remove;
+    if (node == nullptr && !nothing) {
         node = entries_.insert(handle, instrument);
         if (node == nullptr) return lose(message, FixCount::entry_table_full, true);
     }
-    node->side = side;
-    node->price = price;
-    node->size = size;
+    if (node != nullptr) {
+        node->side = side;
+        node->price = price;
+        node->size = size;
+    }
     Record record = start(message, Kind::level, flags);
     record.ref = handle;
     record.price = price;
