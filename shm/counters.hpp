@@ -44,6 +44,7 @@ namespace fh {
     X(fix_resnapshots)                 \
     X(fix_event_refused)               \
     X(fix_admin)                       \
+    X(fix_snapshots)                   \
     X(fix_bad_begin)                   \
     X(fix_bad_type)                    \
     X(fix_skipped_bytes)               \

@@ -15,6 +15,7 @@ namespace fh {
     X(bytes, "bytes read")                                                                 \
     X(messages, "messages with good length and checksum")                                  \
     X(market_data, "in-sequence W and X decoded")                                          \
+    X(snapshots, "W among them")                                                           \
     X(ticks, "LEVEL and TRADE records written")                                            \
     X(events, "events written")                                                            \
     X(garbled, "runs of bytes that are no message, whatever reason")                       \

@@ -84,6 +84,7 @@ public:
             counts_.add(FixCount::events, staged ? 1 : 0);
         counts_.add(FixCount::ticks, message_.ticks);
         counts_.add(FixCount::market_data);
+        if (message_.snapshot) counts_.add(FixCount::snapshots);
         return {message_.ticks, message_.why};
     }
 

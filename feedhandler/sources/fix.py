@@ -38,6 +38,8 @@ MARKET_DATA = (b"W", b"X")
 UP = (SessionState.LOGGED_ON, SessionState.LOGOUT_SENT)
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 ENTRIES_MAX = 1 << 18
+SNAPSHOTS_WAIT_NS = 10_000_000_000
+"""A venue that answers a subscription otherwise than by W counts as in sync after this time."""
 
 
 def session_config(source: Source, profile: Profile) -> SessionConfig:
@@ -92,6 +94,8 @@ class FixSource:
         self._complained: set[tuple[str, str]] = set()
         self._was_pending = False
         self._reconnect_after_gap = False
+        self._awaited = 0  # W to come before the source is in sync, counted since the beginning; 0 = none
+        self._awaited_until_ns = 0
         loop.set_parties(index, config.sender, config.target)
 
     # ---- what the handler's loop calls ----
@@ -224,6 +228,7 @@ class FixSource:
         self.session.disconnected(now_ns)
         self.session.take_events()
         self._was_pending = False
+        self._awaited = 0
         self._give_sequence()
         self.counts["disconnects"] += 1
         self._heard_ns = max(self._heard_ns, self._loop.ts_recv(self._index))
@@ -259,8 +264,8 @@ class FixSource:
             reason = Reason.LOGGED_OUT if disconnect == "logged out" else Reason.SESSION_ENDED
             self._drop(reason if disconnect else Reason.SEQUENCE_GAP, now_ns)
             return
-        if self._was_pending and not self.session.gap_pending:
-            self.states.write(State.SYNCED, Reason.GAP_FILLED, now_ns)
+        if self.session.state is SessionState.LOGGED_ON:
+            self._say_synced(now_ns)
         self._was_pending = self.session.gap_pending
         self._give_sequence()
 
@@ -290,8 +295,23 @@ class FixSource:
             self._unknown(Reason.SEQUENCE_RESET if reset else Reason.OUTAGE, now_ns, self._heard_ns)
         for request in self.subscription.all():
             self.session.send(b"V", request, now_ns)
-        if not self.session.gap_pending:
+        self._await_snapshots(self.subscription.active, now_ns)
+
+    def _await_snapshots(self, count: int, now_ns: int) -> None:
+        """In sync is a source whose books have come; `_settle` says so."""
+        self._awaited = self._loop.counts(self._index)["snapshots"] + count
+        self._awaited_until_ns = now_ns + SNAPSHOTS_WAIT_NS
+
+    def _say_synced(self, now_ns: int) -> None:
+        if self.session.gap_pending:
+            return
+        if self._awaited:
+            if self._loop.counts(self._index)["snapshots"] < self._awaited and now_ns < self._awaited_until_ns:
+                return
+            self._awaited, self._was_pending = 0, False
             self.states.write(State.SYNCED, Reason.SUBSCRIBED, now_ns)
+        elif self._was_pending:
+            self.states.write(State.SYNCED, Reason.GAP_FILLED, now_ns)
 
     def _on_gap(self, gap: Gap, now_ns: int) -> None:
         self.counts["gaps"] += 1
@@ -304,6 +324,8 @@ class FixSource:
         self._unknown(Reason.SEQUENCE_GAP, now_ns, self._loop.ts_recv(self._index))
         if self.config.gap_policy == "resubscribe":
             self.subscription.want(None)
+            self._await_snapshots(self.subscription.active, now_ns)
+            self._awaited_until_ns += int(self.subscription.active / self.config.resnapshot_per_s * 1e9)
         else:
             self._reconnect_after_gap = True
 
@@ -323,7 +345,8 @@ class FixSource:
         if event.msg_type == b"Y":
             self.counts["rejected_subscriptions"] += 1
             request_id = (message.get(262) or b"").decode("latin-1")
-            self.subscription.refused(request_id, text)
+            refused = self.subscription.refused(request_id, text)
+            self._awaited = max(1, self._awaited - refused) if self._awaited else 0
             self._complain("subscription refused", f"281={(message.get(281) or b'').decode('latin-1')} {text}")
         elif event.msg_type == b"j":
             self._complain("business reject", f"372={(message.get(372) or b'').decode('latin-1')} {text}")

@@ -102,11 +102,11 @@ class Subscription:
             return [self._request(self._next_id(), b"0", chosen)]
         return self._renew(chosen)
 
-    def refused(self, request_id: str, text: str) -> None:
-        """Note that the venue refused a request (35=Y)."""
-        self._active.pop(request_id, None)
+    def refused(self, request_id: str, text: str) -> int:
+        """Note that the venue refused a request (35=Y); return how many instruments it had."""
         if len(self.rejected) < 1000:
             self.rejected[request_id] = text
+        return len(self._active.pop(request_id, ()))
 
     def _renew(self, chosen: list[int]) -> list[list[Field]]:
         requests = []

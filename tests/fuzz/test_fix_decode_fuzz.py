@@ -1,15 +1,16 @@
 """The native FIX path against an independent decoder, mutations, arbitrary bytes and arbitrary cuts."""
 
+import itertools
 import math
 import tempfile
 from decimal import Decimal
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.fix_line import HEAD, NOW, SYMBOLS, Line, message
-from tests.support.fix_reference import Reference, native
 
 from feedhandler import _native
+from tests.support.fix_line import HEAD, NOW, SYMBOLS, Line, message
+from tests.support.fix_reference import Reference, native
 
 RELAXED = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -72,7 +73,7 @@ def compare(keying, messages, cuts):
         stream = b"".join(messages)
         places = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
         records = []
-        for begin, end in zip(places, places[1:], strict=False):
+        for begin, end in itertools.pairwise(places):
             records += list(line.feed(stream[begin:end]))
         reference = Reference(SYMBOLS, keying)
         expected = [record for one in messages for record in reference.decode(one, NOW)]
@@ -158,7 +159,7 @@ def hostile_streams(draw):
 @given(hostile_streams(), st.lists(st.integers(0, 20_000), max_size=8), st.sampled_from(["price", "id"]))
 def test_cuts_change_nothing(stream, cuts, keying):
     places = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
-    chunks = [stream[begin:end] for begin, end in zip(places, places[1:], strict=False)]
+    chunks = [stream[begin:end] for begin, end in itertools.pairwise(places)]
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         assert outcome(folder, keying, chunks) == outcome(folder, keying, [stream])
 

@@ -63,5 +63,5 @@ class Line:
     @property
     def counts(self) -> dict[str, int]:
         """What was counted, without zeros and without volumes."""
-        volumes = ("reads", "bytes", "messages", "market_data", "ticks", "events", "admin")
+        volumes = ("reads", "bytes", "messages", "market_data", "snapshots", "ticks", "events", "admin")
         return {k: v for k, v in self.loop.counts(0).items() if v and k not in volumes}

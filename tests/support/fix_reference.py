@@ -4,7 +4,7 @@ It shares no code with feedhandler: split at SOH, datetime, Decimal, dict. It kn
 follows docs/contracts/fix-decoding.md.
 """
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 NAN = None
@@ -27,8 +27,8 @@ def time_of_day(text: str) -> int:
 
 
 def midnight(text: str) -> int:
-    day = datetime.strptime(text, "%Y%m%d").replace(tzinfo=timezone.utc)
-    return (day - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(days=1) * DAY
+    day = datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC)
+    return (day - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(days=1) * DAY
 
 
 def stamp(text: str) -> int:

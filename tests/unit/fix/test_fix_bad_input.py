@@ -4,9 +4,9 @@ No case raises; each message behind the bad one is decoded.
 """
 
 import pytest
-from tests.support.fix_line import HEAD, NOW, Line, message
 
 from feedhandler.tick import Flag, Kind, State
+from tests.support.fix_line import HEAD, NOW, Line, message
 
 GOOD = "279=0|269=0|55=USDJPY|270=150.1|271=3|"
 BAD_BOOK = ("state", 1, State.BAD_BOOK)

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.support.fix_line import HEAD, NOW, Line, message
-from tests.support.fix_reference import fnv
 
 from feedhandler import _native
 from feedhandler.tick import Action, Flag, Kind, Side, State
+from tests.support.fix_line import HEAD, NOW, Line, message
+from tests.support.fix_reference import fnv
 
 BASE = 1_795_258_800_500_000_000  # 52 of every message: 11:00:00.500
 
