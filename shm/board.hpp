@@ -151,8 +151,8 @@ public:
                 load(row[0], std::memory_order_acquire);  // SYNC board.row: pairs with BoardWriter::write()
             if ((before & 1U) != 0) continue;
             load_words(out, row, header_->row_bytes / 8);
-            std::atomic_thread_fence(
-                std::memory_order_acquire);  // SYNC board.row: payload before the second look; pairs with write()
+            // SYNC board.row: payload before the version is looked at again; pairs with BoardWriter::write()
+            std::atomic_thread_fence(std::memory_order_acquire);
             if (load(row[0], std::memory_order_relaxed) == before) return true;
         }
         return false;

@@ -5,11 +5,11 @@ import contextlib
 import json
 import signal
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from feedhandler import clock
 from feedhandler.demo.report import Findings
 from feedhandler.demo.rig import PROCESSES, Rig, RigOptions
 from feedhandler.demo.view import LiveView, report_table
@@ -75,11 +75,11 @@ def watch(rig: Rig, seconds: float, kills: list[tuple[str, float]], show: Callab
     """Poll the rig until the venue's flow is done; kill what is to be killed, when it is due."""
     started: float | None = None
     next_view = 0.0
-    deadline = time.monotonic() + (seconds * 2 + 60 if seconds else CAPTURE_TIMEOUT_S)
+    deadline = clock.monotonic_ns() / 1e9 + (seconds * 2 + 60 if seconds else CAPTURE_TIMEOUT_S)
     due = sorted(kills, key=lambda kill: kill[1])
     while True:
         rig.poll(POLL_S)
-        now = time.monotonic()
+        now = clock.monotonic_ns() / 1e9
         if now < next_view:
             continue
         next_view = now + VIEW_S

@@ -15,7 +15,7 @@ from typing import Any, Self
 import msgspec
 import psutil
 
-from feedhandler import control
+from feedhandler import clock, control
 from feedhandler.config import load
 from feedhandler.demo.tally import RingTally
 from feedhandler.errors import ControlError, FeedhandlerError
@@ -117,10 +117,10 @@ class Rig:
         return self.client(name, "feedhandler.demo.probe_zmq", "--run-dir", str(self.run_dir), *arguments)
 
     def _wait_for(self, path: Path) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = clock.monotonic_ns() / 1e9 + START_TIMEOUT_S
         while not (path.is_file() and path.read_text().strip()):
             self.poll(0.02)
-            if time.monotonic() > deadline:
+            if clock.monotonic_ns() / 1e9 > deadline:
                 raise RigError(f"{path} did not appear within {START_TIMEOUT_S:.0f} s; see {self.folder / 'logs'}")
 
     def poll(self, timeout_s: float) -> None:
@@ -161,7 +161,7 @@ class Rig:
         """End a process with SIGKILL; return its pid."""
         pid = int(self.supervisor.status()["processes"][name]["pid"])
         psutil.Process(pid).send_signal(signal.SIGKILL)
-        self.kills.append((time.monotonic(), name))
+        self.kills.append((clock.monotonic_ns() / 1e9, name))
         return pid
 
     def drained(self) -> bool:
@@ -181,9 +181,9 @@ class Rig:
 
     def settle(self, timeout_s: float = 15.0) -> bool:
         """Poll until drained; False where that did not happen in time."""
-        deadline = time.monotonic() + timeout_s
+        deadline = clock.monotonic_ns() / 1e9 + timeout_s
         while not self.drained():
-            if time.monotonic() > deadline:
+            if clock.monotonic_ns() / 1e9 > deadline:
                 return False
             self.poll(0.1)
         return True

@@ -1,7 +1,6 @@
 """The demo's terminal: a live view while it runs, and the report as a table."""
 
 import contextlib
-import time
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +8,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
+from feedhandler import clock
 from feedhandler.board import Board
 from feedhandler.counters import read_all
 from feedhandler.demo.rig import HANDLER, Rig
@@ -60,7 +60,7 @@ class LiveView:
         self._live.update(Group(self._flow(venue, totals, rates, counters), self._books()))
 
     def _rates(self, totals: dict[str, int]) -> dict[str, float]:
-        now = time.monotonic()
+        now = clock.monotonic_ns() / 1e9
         before, self._before = self._before, (now, totals)
         if before is None:
             return dict.fromkeys(totals, 0.0)

@@ -24,7 +24,7 @@ public:
           checkpoint(shm_dir),
           sent(shm_dir, rings.size()),
           counters_(counters) {
-        conflator.load_names();
+        conflator.registry().refresh();
         resumed = checkpoint.restore(conflator, sent);
         counters.add(fh::Counter::conflate_resumed_books, 0, resumed);
         conflator.start();
@@ -72,7 +72,7 @@ nb::list resnapshots(Engine& self) {
     nb::list wanted;
     auto& list = self.conflator.resnapshots();
     for (const fh::Resnapshot& each : list)
-        wanted.append(nb::make_tuple(self.conflator.sources()[each.source]->name, each.instrument));
+        wanted.append(nb::make_tuple(self.conflator.registry().sources()[each.source]->name, each.instrument));
     list.clear();
     return wanted;
 }
@@ -92,8 +92,9 @@ nb::list ring_status(Engine& self) {
 }
 
 nb::object book_levels(Engine& self, std::uint32_t id) {
-    if (id >= self.conflator.instruments().size() || !self.conflator.instruments()[id]) return nb::none();
-    const auto& book = self.conflator.instruments()[id]->book;
+    if (id >= self.conflator.registry().instruments().size() || !self.conflator.registry().instruments()[id])
+        return nb::none();
+    const auto& book = self.conflator.registry().instruments()[id]->book;
     const auto side = [](const fh::BookSide& levels) {
         nb::list result;
         for (std::size_t i = 0; i < levels.size(); ++i)

@@ -49,13 +49,13 @@ public:
             Position& place = mapping_.as<Position>()[input.index];
             if (place.epoch != input.reader.epoch()) {
                 store(place.seq, std::uint64_t{0}, std::memory_order_relaxed);
-                store(place.epoch, input.reader.epoch(),
-                      std::memory_order_release);  // SYNC checkpoint.sent: seq 0 before epoch; pairs with at()
+                // SYNC checkpoint.sent: seq 0 before epoch; pairs with at()
+                store(place.epoch, input.reader.epoch(), std::memory_order_release);
             }
             store(place.seq, input.reader.next() - 1, std::memory_order_relaxed);
         }
     }
-    // SYNC checkpoint.sent: read by the next process, after the one that stored has ended
+    // SYNC checkpoint.sent: read after the writer's death, so every store is in; pairs with store_all()
     [[nodiscard]] Position at(std::size_t ring) const noexcept { return mapping_.as<Position>()[ring]; }
 
 private:
@@ -87,7 +87,7 @@ public:
 
     // Copies books until `bytes` are written. True once the checkpoint is complete and in place.
     bool step(Conflator& conflator, std::size_t bytes) {
-        auto& instruments = conflator.instruments();
+        auto& instruments = conflator.registry().instruments();
         while (next_ < instruments.size() && buffer_.size() < bytes) {
             if (instruments[next_]) put_book(*instruments[next_]);
             ++next_;
@@ -165,7 +165,7 @@ private:
     bool get_book(Conflator& conflator, const CheckpointBook& header) {
         const std::size_t levels = std::size_t{header.bids} + header.asks;
         if (room() < levels * sizeof(Level) + header.entries * sizeof(IdEntry)) return false;
-        InstrumentState* state = conflator.instrument(header.id);
+        InstrumentState* state = conflator.registry().instrument(header.id);
         if (state == nullptr) return false;
         state->state = static_cast<State>(header.state);
         state->state_reason = header.state_reason;
@@ -177,7 +177,7 @@ private:
         for (std::uint32_t i = 0; i < header.bids; ++i) state->book.restore_level(Side::bid, get<Level>());
         for (std::uint32_t i = 0; i < header.asks; ++i) state->book.restore_level(Side::ask, get<Level>());
         for (std::uint64_t i = 0; i < header.entries; ++i) state->book.restore_entry(get<IdEntry>());
-        conflator.restored(*state);
+        conflator.books().restored(*state);
         return true;
     }
 

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "feedhandler/native/conflate_output.hpp"
-#include "shm/board.hpp"
 #include "shm/counters.hpp"
 
 namespace fh {
