@@ -13,6 +13,7 @@ from feedhandler import _native, process
 from feedhandler.clock import Clock
 from feedhandler.config import Handler, Source
 from feedhandler.counters import Counter
+from feedhandler.errors import ConfigError
 from feedhandler.instruments import Directory, Instrument
 from feedhandler.sources.fix import ENTRIES_MAX, MESSAGE_BYTES_MAX, FixSource
 from feedhandler.sources.fix_subscription import Subscription
@@ -58,7 +59,11 @@ class FeedHandler:
             source.states.write(State.DISCONNECTED, Reason.STARTING, now_ns)
 
     def _make_source(self, index: int, config: Source, heard_ns: int) -> FixSource:
-        profile = fix_profile.load(config.profile)
+        try:
+            profile = fix_profile.load(config.profile)
+        except fix_profile.ProfileError as error:
+            where = f"source {config.name}"
+            raise ConfigError(where, "profile", f'"{config.profile}"', f"a usable profile: {error}") from None
         keying = config.keying or profile.book.keying
         source = self.directory.add_source(config.name)
         instruments = [self._register(source, spec, keying) for spec in config.instruments]

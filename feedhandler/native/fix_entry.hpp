@@ -109,9 +109,22 @@ private:
         bool bad = false;
     };
 
+    // A level of an id-keyed book on its way to the ring.
+    struct Level {
+        EntryNode* node = nullptr;
+        std::uint64_t handle = 0;
+        double price = NO_VALUE;
+        double size = NO_VALUE;
+        Side side = Side::none;
+        Action action = Action::none;
+        std::uint8_t flags = 0;
+    };
+
     Numbers read_numbers(const EntryFields& entry, MessageState& message) noexcept;
     void write_level_by_price(const EntryFields& entry, MessageState& message, Side side, Action action);
     void write_level_by_id(const EntryFields& entry, MessageState& message, Side side, Action action);
+    void re_key(const EntryFields& entry, MessageState& message, Level& level);
+    void store_level(MessageState& message, Level& level);
     void remove_by_id(MessageState& message, EntryNode* node, std::uint64_t handle, Side side, double price);
     void write_trade(const EntryFields& entry, MessageState& message, Action action);
     void write_plain(const EntryFields& entry, MessageState& message, Kind kind, Action action);

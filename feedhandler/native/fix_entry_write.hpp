@@ -139,73 +139,82 @@ inline void EntryWriter::remove_by_id(MessageState& message, EntryNode* node, st
     if (node != nullptr) entries_.erase(node);
 }
 
+// 280 with another 278: the entry gets a new id, which is a delete and a new. What the new one leaves out is the old's.
+inline void EntryWriter::re_key(const EntryFields& entry, MessageState& message, Level& level) {
+    const Text& old_id = entry[Role::ref_id];
+    const std::uint64_t old_handle = handle_of(old_id.begin, old_id.end);
+    if (old_handle == level.handle) return;
+    if (EntryNode* old = entries_.find(old_handle, message.instrument); old != nullptr) {
+        if (level.side == Side::none) level.side = old->side;
+        if (level.node == nullptr) {
+            level.price = old->price;
+            level.size = old->size;
+        }
+        remove_by_id(message, old, old_handle, level.side, level.price);
+    } else {
+        counts_.add(FixCount::unknown_id);
+    }
+    if (level.node == nullptr) level.action = Action::add;
+}
+
 inline void EntryWriter::write_level_by_id(const EntryFields& entry, MessageState& message, Side side, Action action) {
     if (!entry.has(Role::id) && !entry.has(Role::ref_id)) return lose(message, FixCount::no_entry_id, true);
     const Text& id = entry[entry.has(Role::id) ? Role::id : Role::ref_id];
-    const std::uint64_t handle = handle_of(id.begin, id.end);
-    const std::uint32_t instrument = message.instrument;
+    Level level;
+    level.handle = handle_of(id.begin, id.end);
+    level.node = entries_.find(level.handle, message.instrument);
+    level.side = side;
+    level.action = action;
     const Numbers numbers = read_numbers(entry, message);
-    EntryNode* node = entries_.find(handle, instrument);
     if (action == Action::remove) {
-        if (node == nullptr) counts_.add(FixCount::unknown_id);
-        return remove_by_id(message, node, handle, side, numbers.price);
+        if (level.node == nullptr) counts_.add(FixCount::unknown_id);
+        return remove_by_id(message, level.node, level.handle, side, numbers.price);
     }
     if (numbers.bad) return lose(message, FixCount::bad_number, true);
-    double price = node != nullptr ? node->price : NO_VALUE;
-    double size = node != nullptr ? node->size : NO_VALUE;
-    if (node != nullptr && side == Side::none) side = node->side;
-    if (entry.has(Role::ref_id) && entry.has(Role::id)) {  // the entry gets a new id: a delete and a new
-        const Text& old_id = entry[Role::ref_id];
-        const std::uint64_t old_handle = handle_of(old_id.begin, old_id.end);
-        if (old_handle != handle) {
-            if (EntryNode* old = entries_.find(old_handle, instrument); old != nullptr) {
-                if (side == Side::none) side = old->side;
-                if (node == nullptr) {
-                    price = old->price;
-                    size = old->size;
-                }
-                remove_by_id(message, old, old_handle, side, price);
-                node = entries_.find(handle, instrument);
-            } else {
-                counts_.add(FixCount::unknown_id);
-            }
-            if (node == nullptr) action = Action::add;
-        }
+    if (level.node != nullptr) {  // what a change leaves out stays as it was
+        level.price = level.node->price;
+        level.size = level.node->size;
+        if (side == Side::none) level.side = level.node->side;
     }
-    if (!std::isnan(numbers.price)) price = numbers.price;
-    if (!std::isnan(numbers.size)) size = numbers.size;
-    if (side == Side::none) return lose(message, FixCount::no_side, true);
-    if (std::isnan(price)) return lose(message, FixCount::no_price, true);
-    if (std::isnan(size)) return lose(message, FixCount::no_size, true);
-    if (node != nullptr && (node->side != side || (size == 0 && !message.snapshot))) {
-        remove_by_id(message, node, handle, side, price);
-        node = nullptr;
-        if (size == 0) return;
-        action = Action::add;
+    if (entry.has(Role::ref_id) && entry.has(Role::id)) re_key(entry, message, level);
+    if (!std::isnan(numbers.price)) level.price = numbers.price;
+    if (!std::isnan(numbers.size)) level.size = numbers.size;
+    level.flags = numbers.flags;
+    if (level.side == Side::none) return lose(message, FixCount::no_side, true);
+    if (std::isnan(level.price)) return lose(message, FixCount::no_price, true);
+    if (std::isnan(level.size)) return lose(message, FixCount::no_size, true);
+    store_level(message, level);
+}
+
+// The level is complete: into the table of entries, and into the ring.
+inline void EntryWriter::store_level(MessageState& message, Level& level) {
+    const bool nothing = level.size == 0 && !message.snapshot;  // a size of nothing is a delete
+    if (level.node != nullptr && (level.node->side != level.side || nothing)) {
+        remove_by_id(message, level.node, level.handle, level.side, level.price);
+        if (nothing) return;
+        level.node = nullptr;
+        level.action = Action::add;
     }
-    std::uint8_t flags = numbers.flags;
-    if (node != nullptr && action == Action::add) action = Action::change;  // a slot is written over
-    if (node == nullptr && action == Action::change) {
+    if (level.node != nullptr && level.action == Action::add) level.action = Action::change;  // a slot is written over
+    if (level.node == nullptr && level.action == Action::change) {
         counts_.add(FixCount::unknown_id);
-        flags |= flag::maybe_bad_book;
+        level.flags |= flag::maybe_bad_book;
     }
-    const bool nothing = size == 0 && !message.snapshot;  // never there and gone at once: a delete
-    if (nothing) action = Action::remove;
-    if (node == nullptr && !nothing) {
-        node = entries_.insert(handle, instrument);
-        if (node == nullptr) return lose(message, FixCount::entry_table_full, true);
+    if (nothing) {
+        level.action = Action::remove;  // never there, and gone at once
+    } else {
+        if (level.node == nullptr) level.node = entries_.insert(level.handle, message.instrument);
+        if (level.node == nullptr) return lose(message, FixCount::entry_table_full, true);
+        level.node->side = level.side;
+        level.node->price = level.price;
+        level.node->size = level.size;
     }
-    if (node != nullptr) {
-        node->side = side;
-        node->price = price;
-        node->size = size;
-    }
-    Record record = start(message, Kind::level, flags);
-    record.ref = handle;
-    record.price = price;
-    record.size = size;
-    record.side = side;
-    record.action = action;
+    Record record = start(message, Kind::level, level.flags);
+    record.ref = level.handle;
+    record.price = level.price;
+    record.size = level.size;
+    record.side = level.side;
+    record.action = level.action;
     append_tick(message, record);
 }
 

@@ -22,7 +22,7 @@ def fnv(text: str) -> int:
 
 def time_of_day(text: str) -> int:
     whole, _, fraction = text.partition(".")
-    moment = datetime.strptime(whole, "%H:%M:%S")
+    moment = datetime.strptime(whole, "%H:%M:%S")  # noqa: DTZ007 - a time of day
     return (moment.hour * 3600 + moment.minute * 60 + moment.second) * 10**9 + int(fraction.ljust(9, "0")[:9] or 0)
 
 
@@ -140,7 +140,7 @@ class Reference:
             if old[0] != side or (size == 0 and not snapshot):
                 add(2, old[0], 3, old[1], 0.0, fnv(entry[278]))
                 del self.entries[key]
-                if size == 0:
+                if size == 0 and not snapshot:
                     return
                 old, action = None, 1
         if old is not None:
