@@ -155,7 +155,7 @@ class Server:
             disconnect_on_exception=False,
         )
         self.port = self._server.sockets[0].getsockname()[1]
-        self._upstream = Upstream(self.hub, *self._endpoints, loop)
+        self._upstream = Upstream(self.hub, *self._endpoints, loop, section.flush_interval_us)
         # Nothing here makes cycles at the rate of the data; a collection on the hot path would cost milliseconds.
         gc.collect()
         gc.freeze()

@@ -12,6 +12,7 @@ import zmq
 
 from feedhandler import clock
 from feedhandler.bridge.hub import Hub
+from feedhandler.bridge.timer import Timer
 from feedhandler.wire.subscriber_events import ResetSnapshotSocket, SendRequest, Subscribe, Unsubscribe
 
 MESSAGES_PER_TURN = 500  # then the WebSockets get their turn
@@ -19,9 +20,14 @@ RECEIVE_HWM = 100_000
 
 
 class Upstream:
-    """Feeds a hub from the publisher; flushes the hub whenever all that was there has been read."""
+    """Feeds a hub from the publisher; flushes the hub whenever all that was there has been read.
 
-    def __init__(self, hub: Hub, publish: str, snapshot: str, loop: asyncio.AbstractEventLoop) -> None:
+    With `flush_interval_us` at most once an interval, so that updates share messages at the price of their age.
+    """
+
+    def __init__(
+        self, hub: Hub, publish: str, snapshot: str, loop: asyncio.AbstractEventLoop, flush_interval_us: int = 0
+    ) -> None:
         self._hub = hub
         self._loop = loop
         self._snapshot_endpoint = snapshot
@@ -30,6 +36,9 @@ class Upstream:
         self._dealer = self._socket(zmq.DEALER, snapshot, 0)
         self._known = hub.state.known
         self._again = False
+        self._interval_ns = flush_interval_us * 1000
+        self._flushed_ns = 0
+        self._timer = Timer(loop, self._flush) if flush_interval_us else None
         self.malformed = 0
         loop.add_reader(self._sub.fileno(), self._read)
         loop.add_reader(self._dealer.fileno(), self._read)
@@ -49,6 +58,8 @@ class Upstream:
         for socket in (self._sub, self._dealer):
             self._loop.remove_reader(socket.fileno())
             socket.close(linger=0)
+        if self._timer is not None:
+            self._timer.close()
         self._context.term()
 
     def work(self) -> None:
@@ -89,8 +100,22 @@ class Upstream:
             return
         hub = self._hub
         hub.now_ns = now_ns = clock.monotonic_ns()
-        receive, take, known = self._sub.recv, hub.state.on_message, self._known
-        drained = False
+        updates = self._drain_updates(now_ns)
+        snapshots = self._drain_snapshots(now_ns)
+        if self._timer is None:
+            hub.flush()
+        elif now_ns - self._flushed_ns >= self._interval_ns:
+            self._flush()
+        elif not self._timer.armed:
+            self._timer.arm(self._flushed_ns + self._interval_ns - now_ns)
+        if not (updates and snapshots):
+            self._later()
+        if hub.state.has_actions:
+            self.work()
+
+    def _drain_updates(self, now_ns: int) -> bool:
+        """Feed the hub's state machine; return whether the socket is empty now."""
+        receive, take, known = self._sub.recv, self._hub.state.on_message, self._known
         try:
             for _ in range(MESSAGES_PER_TURN):
                 topic = receive(zmq.NOBLOCK)
@@ -102,19 +127,20 @@ class Upstream:
                 else:
                     self._skip()
         except zmq.Again:
-            drained = True
+            return True
+        return False
+
+    def _drain_snapshots(self, now_ns: int) -> bool:
         try:
             for _ in range(MESSAGES_PER_TURN):
-                hub.state.on_snapshot(self._dealer.recv_multipart(zmq.NOBLOCK), now_ns)
+                self._hub.state.on_snapshot(self._dealer.recv_multipart(zmq.NOBLOCK), now_ns)
         except zmq.Again:
-            pass
-        else:
-            drained = False
-        hub.flush()
-        if not drained:
-            self._later()
-        if hub.state.has_actions:
-            self.work()
+            return True
+        return False
+
+    def _flush(self) -> None:
+        self._flushed_ns = self._hub.now_ns = clock.monotonic_ns()
+        self._hub.flush()
 
     def _skip(self) -> None:
         """Read to the end of a message that has more frames than ours have."""

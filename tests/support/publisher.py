@@ -188,6 +188,7 @@ def main():
     parser.add_argument("--symbols", type=int, default=10)
     parser.add_argument("--rate", type=float, default=1000.0, help="bbo updates a second; trades are a tenth")
     parser.add_argument("--seconds", type=float, default=1e9)
+    parser.add_argument("--bbo-only", action="store_true")
     args = parser.parse_args()
     publisher = Publisher(args.publish, args.snapshot, epoch=time.time_ns())
     for i in range(args.symbols):
@@ -205,7 +206,7 @@ def main():
             symbol = f"SYM{sent % args.symbols:04d}/USD"
             price = 100.0 + (sent // args.symbols % 50) / 100
             publisher.bbo(symbol, price, price + 0.5)
-            if sent % 10 == 0:
+            if sent % 10 == 0 and not args.bbo_only:
                 publisher.trade(symbol, price, ref=sent)
                 publisher.book(symbol, [(price, float(sent % 7))], [])
             sent += 1

@@ -59,6 +59,20 @@ def test_a_message_far_too_large_closes_the_connection_with_1009(bridge):
     assert bridge.connect().ask({"op": "ping"})["type"] == "pong"
 
 
+def test_a_flush_interval_lets_updates_share_messages_and_sends_the_last(tmp_path):
+    bridge = Bridge(tmp_path, "flush_interval_us = 20000")
+    socket = bridge.connect()
+    socket.ask(ALL_BBO)
+    socket.wait(lambda _: socket.of("snapshot"))
+    for i in range(20):
+        bridge.call(lambda p, i=i: p.bbo("A", float(i), 100.0))
+    socket.wait(lambda _: newest(socket) == {"A": 19.0})
+    status = bridge.status()
+    assert status["updates_out"] + status["conflated"] == 20
+    assert status["conflated"] > 0
+    bridge.close()
+
+
 def test_a_restarted_publisher_is_followed(bridge):
     bridge.call(lambda p: [p.bbo("A", 1.0, 2.0) for _ in range(5)])
     socket = bridge.connect()
