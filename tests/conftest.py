@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast inputs are made depends on what else the machine does; no test is about that.
+settings.register_profile("feedhandler", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("feedhandler")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

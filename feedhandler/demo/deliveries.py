@@ -17,6 +17,7 @@ class Deliveries:
         self.key = array("I")
         self.ts_event = array("q")
         self.arrival = array("q")
+        self.values = array("d")  # four a row where they are recorded, else empty
         self.updates = 0
         self.gaps = 0
         self.conflated = 0
@@ -37,6 +38,7 @@ class Deliveries:
             key=np.frombuffer(self.key, np.uint32),
             ts_event=np.frombuffer(self.ts_event, np.int64),
             arrival=np.frombuffer(self.arrival, np.int64),
+            values=np.frombuffer(self.values, np.float64).reshape(-1, 4),
             keys=keys,
             last=last,
             counts=np.array([self.updates, self.gaps, self.conflated]),

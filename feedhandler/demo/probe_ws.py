@@ -21,6 +21,7 @@ from feedhandler.clock import Clock
 from feedhandler.demo.deliveries import Deliveries, Stop
 
 RETRY_S = 0.05
+NONE = float("nan")
 
 
 class Datum(msgspec.Struct):
@@ -52,11 +53,12 @@ _decode = msgspec.json.Decoder(Frame).decode
 class Probe(picows.WSListener):
     """One connection's listener."""
 
-    def __init__(self, clock: Clock, deliveries: Deliveries, symbols: list[str], record: bool) -> None:
+    def __init__(self, clock: Clock, deliveries: Deliveries, symbols: list[str], options: argparse.Namespace) -> None:
         self._now_ns = clock.now_ns
         self._deliveries = deliveries
         self._symbols = symbols
-        self._record = record
+        self._record = not options.no_record
+        self._values = options.values
         self.closed = asyncio.get_running_loop().create_future()
 
     def on_ws_connected(self, transport: Any) -> None:
@@ -87,6 +89,8 @@ class Probe(picows.WSListener):
                 kept.key.append(number)
                 kept.ts_event.append(datum.ts_event)
                 kept.arrival.append(arrival)
+                if self._values:
+                    kept.values.extend(NONE if value is None else value for value in kept.last[number])
             if message.type == "update":
                 kept.updates += 1
 
@@ -104,7 +108,7 @@ async def _connect(options: argparse.Namespace, clock: Clock, deliveries: Delive
     while not stop.asked:
         try:
             _, listener = await picows.ws_connect(
-                lambda: Probe(clock, deliveries, symbols, not options.no_record),
+                lambda: Probe(clock, deliveries, symbols, options),
                 f"ws://127.0.0.1:{_port(options.port_file)}/",
             )
         except (OSError, ValueError, picows.WSError):
@@ -123,6 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parse.add_argument("--out", required=True, type=Path, help="the .npz to write")
     parse.add_argument("--symbols", default="*", help="* or a JSON file with a list of symbols")
     parse.add_argument("--no-record", action="store_true", help="count, and keep no row per update")
+    parse.add_argument("--values", action="store_true", help="keep the values of every row, too")
     options = parse.parse_args(argv)
     stop, deliveries = Stop(), Deliveries()
     gc.disable()

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from feedhandler.counters import read_all
 from feedhandler.demo import judge, latency
+from feedhandler.demo.faults import Faults, Seen
 from feedhandler.demo.rig import HANDLER, PROCESSES, Rig
 from feedhandler.record.journal import open_journal
 from feedhandler.record.parquet_read import read_table
@@ -59,18 +60,21 @@ class Findings:
         table = read_table(folder / "parquet", columns=["kind"])
         self.in_parquet = pc.sum(pc.is_in(table["kind"], value_set=_tick_kinds(table))).as_py() or 0
 
-    def compose(self, websocket: Path, zmq: Path) -> dict[str, Any]:
+    def compose(self, websocket: Path, zmq: Path, faults: Faults | None = None) -> dict[str, Any]:
         """Put the report together from what was seen and what the clients wrote."""
         rig = self._rig
-        sent, received = int(self.status["ticks_sent"]), self.counter(HANDLER, "fix_ticks")
         ring = rig.tally.ticks
+        sent = int(self.status["ticks_sent"])
+        # What the venue numbered but could not write comes all the same, when its gap is resent.
+        expected = sent + int(self.status["ticks_cut"]) + int(self.status["ticks_skipped"])
+        # A killed handler's counters ended with it: then what it received is known by what its rings got.
+        received = self.counter(HANDLER, "fix_ticks") if self.restarts[HANDLER] == 0 else ring
         seen = {name: np.load(path) for name, path in (("ws", websocket), ("zmq", zmq))}
         wrong = self._differing(seen["ws"])
         seconds = float(self.status["seconds"])
-        cut_ring = 0 if self.restarts[HANDLER] == 0 else ring
         lost = {
-            "wire": sent - max(received, cut_ring),
-            "ring": max(received, cut_ring) - ring,
+            "wire": expected - received,
+            "ring": received - ring,
             "journal": ring - self.journaled,
             "parquet": self.journaled - self.in_parquet,
             "conflator": self.counter("conflator", "conflate_lapped"),
@@ -80,6 +84,7 @@ class Findings:
         log = latency.read_bbo_log(rig.bbo_log)
         result = {
             "ticks_sent": sent,
+            "ticks_expected": expected,
             "ticks_received": received,
             "ticks_in_ring": ring,
             "ticks_journaled": self.journaled,
@@ -101,6 +106,10 @@ class Findings:
             delivered = self._delivered(log, seen[name])
             result[f"source_to_{name}_us"] = latency.summary_us(delivered.latency_ns)
             result[f"{name}_changes_conflated"] = delivered.conflated
+        if faults is not None and faults.kills:
+            numbers = self._numbers(seen["ws"])
+            client = Seen(numbers, seen["ws"]["arrival"], seen["ws"]["values"])
+            result["kills"] = faults.report(self.status, log, client)
         return result | self._faults()
 
     def _cpu(self) -> dict[str, float]:
@@ -118,11 +127,14 @@ class Findings:
             "websocket_bbo": judge.differing_bbos(list(websocket["keys"]), websocket["last"], named),
         }
 
-    def _delivered(self, log: latency.Array, seen: Any) -> latency.Delivered:
+    def _numbers(self, seen: Any) -> latency.Array:
+        """Return the place in the venue's list of each delivery's instrument."""
         index = {symbol: number for number, symbol in enumerate(self.symbols.values())}
         numbers = np.array([index[key.split("|")[0]] for key in seen["keys"]], np.int64)
-        keys = numbers[seen["key"]] if len(numbers) else np.zeros(0, np.int64)
-        return latency.oldest_undelivered(log, keys, seen["ts_event"], seen["arrival"])
+        return numbers[seen["key"]] if len(numbers) else np.zeros(0, np.int64)
+
+    def _delivered(self, log: latency.Array, seen: Any) -> latency.Delivered:
+        return latency.oldest_undelivered(log, self._numbers(seen), seen["ts_event"], seen["arrival"])
 
 
 def _symbols(path: Path) -> dict[str, str]:

@@ -64,6 +64,7 @@ class Rig:
         self.cpu_s: dict[str, float] = {}
         self.rss_mb: dict[str, float] = {}
         self.kills: list[tuple[float, str]] = []
+        self.first_books: dict[str, Any] = {}
 
     def start(self) -> None:
         """Start the venue, the supervisor with its four processes, and wait until the bridge listens."""
@@ -92,6 +93,7 @@ class Rig:
             command += ["--seconds", str(options.seconds)]
         self.sim = self._spawn("simulator", "feedhandler.sim", command)
         self._wait_for(self.folder / "venue.port")
+        self.first_books = self.venue("books")  # before the flow: its BBO log has changes only
 
     def _spawn(self, name: str, module: str, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
         logs = self.folder / "logs"
@@ -167,7 +169,8 @@ class Rig:
     def drained(self) -> bool:
         """Whether everything the venue sent is in the ring, applied by the conflator and in the journal."""
         try:
-            sent = self.venue("status")["ticks_sent"]
+            status = self.venue("status")
+            sent = sum(int(status[f"ticks_{name}"]) for name in ("sent", "cut", "skipped"))
             rings = self.ask("conflator", "status")["rings"]
             journaled = self.ask("recorder", "status")["rings"][HANDLER]
         except ControlError:

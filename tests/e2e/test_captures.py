@@ -141,7 +141,7 @@ def test_every_level_at_the_end_is_the_plain_books(passed: Passed) -> None:
     assert tuple(map(len, passed.levels)) == CAPTURES[passed.name][1:3]
     assert tuple(map(list, passed.levels)) == passed.plain.levels()
     clean = ("conflate_unknown_delete", "conflate_bad_level", "conflate_lapped", "conflate_suspect")
-    assert {name: passed.engine_counts.get(name, {0: 0}) for name in clean} == dict.fromkeys(clean, {0: 0})
+    assert {name: passed.engine_counts.get(name, {0: 0}) for name in clean} == {name: {0: 0} for name in clean}
     assert passed.engine_counts["conflate_ticks"] == {0: passed.venue["ticks_sent"]}
 
 

@@ -25,7 +25,8 @@ class Plain:
     """The whole capture, applied. `best` is the rebuilt book, `ticker` the venue's own bookTicker, by update id."""
 
     def __init__(self, path: Path) -> None:
-        lines = [json.loads(line.split(b" ", 1)[1]) for line in gzip.open(path, "rb")]
+        with gzip.open(path, "rb") as file:
+            lines = [json.loads(line.split(b" ", 1)[1]) for line in file]
         snapshot = next(line for line in lines if "lastUpdateId" in line)
         messages = [line["data"] for line in lines if "data" in line]
         self.futures = any("pu" in message for message in messages)
