@@ -29,6 +29,10 @@ class Deliveries:
             self.last.append(None)
         return number
 
+    def ready(self, out: Path) -> None:
+        """Tell who started this client that its subscription stands: `<out>` with the suffix .ready."""
+        out.with_suffix(".ready").write_text("ready\n")
+
     def save(self, path: Path) -> None:
         """Write everything as .npz: arrays, keys as 'symbol|source', last values as (n, 4) with NaN for none."""
         last = np.array([value or (None,) * 4 for value in self.last], float).reshape(-1, 4)

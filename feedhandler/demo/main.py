@@ -117,6 +117,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         keying=options.keying,
         capture=options.capture,
         speed=options.speed,
+        hold=True,
     )
     with Rig(rig_options) as rig, contextlib.ExitStack() as stack:
         faults = Faults(rig)
@@ -125,6 +126,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             rig.websocket_client("websocket", *values),
             rig.zmq_client("zmq", "--topics", "bbo|", "trade|", "state|"),
         )
+        rig.begin()
         view = stack.enter_context(LiveView(rig, enabled=not options.no_view and sys.stdout.isatty()))
         watch(rig, options.seconds, options.kill, view.show, faults)
         drained = rig.settle()

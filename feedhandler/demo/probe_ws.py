@@ -53,11 +53,12 @@ _decode = msgspec.json.Decoder(Frame).decode
 class Probe(picows.WSListener):
     """One connection's listener."""
 
-    def __init__(self, clock: Clock, deliveries: Deliveries, symbols: list[str], options: argparse.Namespace) -> None:
+    def __init__(self, clock: Clock, deliveries: Deliveries, options: argparse.Namespace) -> None:
         self._now_ns = clock.now_ns
         self._deliveries = deliveries
-        self._symbols = symbols
+        self._symbols = _symbols(options.symbols)
         self._record = not options.no_record
+        self._out = options.out
         self._values = options.values
         self.closed = asyncio.get_running_loop().create_future()
 
@@ -79,6 +80,8 @@ class Probe(picows.WSListener):
         arrival = self._now_ns()
         if message.type == "error":
             raise SystemExit(f"the bridge refused: {message.code}: {message.message}")
+        if message.type == "ack":
+            self._deliveries.ready(self._out)
         if message.type == "gap":
             self._deliveries.gaps += 1
         kept = self._deliveries
@@ -104,11 +107,10 @@ def _symbols(option: str) -> list[str]:
 
 
 async def _connect(options: argparse.Namespace, clock: Clock, deliveries: Deliveries, stop: Stop) -> None:
-    symbols = _symbols(options.symbols)
     while not stop.asked:
         try:
             _, listener = await picows.ws_connect(
-                lambda: Probe(clock, deliveries, symbols, options),
+                lambda: Probe(clock, deliveries, options),
                 f"ws://127.0.0.1:{_port(options.port_file)}/",
             )
         except (OSError, ValueError, picows.WSError):

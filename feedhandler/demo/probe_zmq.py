@@ -43,7 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.disable()
     publish, snapshot = (f"ipc://{options.run_dir / name}" for name in ("publish.ipc", "snapshot.ipc"))
     with Subscriber(publish, snapshot, options.topics) as subscriber:
+        waiting = True
         while not stop.asked:
+            if waiting and subscriber.synced:
+                deliveries.ready(options.out)
+                waiting = False
             events = subscriber.poll(0.1)
             now_ns = clock.now_ns()
             for event in events:

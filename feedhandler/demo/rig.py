@@ -32,7 +32,10 @@ class RigError(FeedhandlerError):
 
 
 class RigOptions(msgspec.Struct, kw_only=True):
-    """What to run. `speed` 0 = flat out; `extra` = TOML lines by section name, added to the configuration."""
+    """What to run. `speed` 0 = flat out; `extra` = TOML lines by section name, added to the configuration.
+
+    `hold`: the flow starts with `begin()`, when the measuring clients are ready; else as soon as all is subscribed.
+    """
 
     folder: Path
     rate: float = 20_000.0
@@ -42,6 +45,7 @@ class RigOptions(msgspec.Struct, kw_only=True):
     keying: str = "price"
     capture: Path | None = None
     speed: float = 1.0
+    hold: bool = False
     extra: dict[str, str] = {}
 
 
@@ -89,6 +93,8 @@ class Rig:
         else:
             command += ["--rate", str(options.rate), "--instruments", str(options.instruments)]
             command += ["--keying", options.keying]
+        if options.hold:
+            command += ["--hold"]
         if options.seconds:
             command += ["--seconds", str(options.seconds)]
         self.sim = self._spawn("simulator", "feedhandler.sim", command)
@@ -124,6 +130,12 @@ class Rig:
             self.poll(0.02)
             if clock.monotonic_ns() / 1e9 > deadline:
                 raise RigError(f"{path} did not appear within {START_TIMEOUT_S:.0f} s; see {self.folder / 'logs'}")
+
+    def begin(self) -> None:
+        """Wait until every measuring client has had its snapshot, then let a held flow start."""
+        for name in self.clients:
+            self._wait_for(self.folder / f"{name}.ready")
+        self.venue("release")
 
     def poll(self, timeout_s: float) -> None:
         """Supervise for `timeout_s`, count what is in the ring, note CPU and memory."""

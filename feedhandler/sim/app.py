@@ -100,6 +100,8 @@ class Simulator:
             self.stopping = self.stopping or self.control.stop_requested
 
     def _may_start(self) -> bool:
+        if self._options.hold and not self.operations.released:
+            return False
         # Flat out the socket is the clock, so without a subscriber there is nothing to go by.
         if self._options.wait_subscribers or self._options.speed == 0.0:
             return self.venue.all_subscribed()

@@ -20,13 +20,14 @@ class Operations:
         self._acceptor = acceptor
         self._listings = listings
         self._offset_ns = offset_ns
+        self.released = False  # `release` was asked: with --hold the flow may start
         self.extra: dict[str, Any] = {}  # what the process adds to `status`
 
     def register(self, control: ControlServer) -> None:
         """Serve everything on `control`."""
         control.status_fn = self.status
         for operation in (
-            self.counts, self.books, self.messages, self.pause, self.resume,
+            self.counts, self.books, self.messages, self.release, self.pause, self.resume,
             self.drop_connection, self.skip_seq, self.flush_log,
         ):  # fmt: skip
             control.register(operation.__name__, operation)
@@ -82,6 +83,11 @@ class Operations:
             "instruments": dict(acceptor.by_subscription),
             "requests": acceptor.requests,
         }
+
+    def release(self, _request: Request) -> Reply:
+        """Let a flow start that was held."""
+        self.released = True
+        return {"flow": self.flow()}
 
     def pause(self, _request: Request) -> Reply:
         """Stop the flow; sessions stay."""

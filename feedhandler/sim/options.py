@@ -25,6 +25,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     capture: Path | None
     speed: float
     wait_subscribers: bool
+    hold: bool
     bbo_log: Path | None
     instruments_csv: Path | None
     clock_dir: Path | None
@@ -79,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
     add("--capture", type=Path, help="send this capture instead of the model")
     add("--speed", type=_speed, default=1.0, help="N times faster, or flat: as fast as the socket takes")
     add("--wait-subscribers", action="store_true", help="start the flow when every instrument is subscribed")
+    add("--hold", action="store_true", help="start the flow only once the control operation `release` was asked")
     add("--bbo-log", type=Path, help="binary log of every change of a best bid or ask")
     add("--instruments-csv", type=Path, help="write the handler's instruments_file")
     add("--clock-dir", type=Path, help="use the shared clock of this shm_dir, as the product's processes do")
@@ -93,6 +95,8 @@ def parse(argv: Sequence[str] | None) -> Options:
     options = Options(**vars(grammar.parse_args(argv)))
     if 0 < options.burst_every < 1:
         grammar.error("--burst-every: a burst lasts a second, so 0 or at least 1")
+    if options.hold and options.control is None:
+        grammar.error("--hold needs --control: only its operation `release` starts the flow")
     if options.describe and options.capture:
         grammar.error("--describe measures the model; it does not go with --capture")
     return options
