@@ -150,6 +150,8 @@ class Subscriber:
         with suppress(zmq.Again):
             for _ in range(MESSAGES_MAX):
                 on_frames(receive(zmq.NOBLOCK), now_ns)
+        if not self._state.asking:
+            return
         with suppress(zmq.Again):
             for _ in range(MESSAGES_MAX):
                 self._state.on_snapshot(self._dealer.recv_multipart(zmq.NOBLOCK), now_ns)

@@ -14,8 +14,8 @@ from feedhandler.errors import ControlError
 from feedhandler.instruments import Directory
 from feedhandler.publish import CHANNELS, Frames, Publisher
 
-WAIT_NS = 1_000_000  # the longest a request waits for the data path
-HOUSEKEEPING_NS = 1_000_000
+WAIT_NS = 1_000_000
+HOUSEKEEPING_NS = 2_000_000  # the longest a request waits for the data path
 CONTROL_TIMEOUT_S = 0.5
 RETRY_NS = 500_000_000
 _ALIVE = 1  # fh::Writer::alive
@@ -160,6 +160,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         gc.disable()  # the loop makes no cycles; reference counting frees what it makes
         with contextlib.closing(conflator.publisher):
             conflator.run()
+        gc.unfreeze()  # what was frozen would outlive the interpreter
+        del conflator
+    gc.collect()
     return 0
 
 

@@ -31,6 +31,11 @@ def endpoint_of(path: str | Path) -> str:
     return text if "://" in text else f"ipc://{text}"
 
 
+def readable(socket: "zmq.Socket[bytes]") -> bool:
+    """Tell whether a receive would succeed: the common "no" without the price of an exception."""
+    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+
+
 class ControlServer:
     """Answers control requests, one at a time, on the thread that calls `poll`.
 
@@ -100,6 +105,8 @@ class ControlServer:
 
     def poll(self, limit: int = limits.CONTROL_REQUESTS_PER_POLL) -> int:
         """Serve what is pending, at most `limit` requests; return how many. Never blocks."""
+        if not readable(self.socket):
+            return 0
         for count in range(limit):
             try:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK)

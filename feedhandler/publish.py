@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import zmq
 
+from feedhandler.control import readable
 from feedhandler.counters import Counter, Counters
 
 CHANNELS = ("bbo", "book", "trade", "tick", "state")
@@ -85,6 +86,8 @@ class Publisher:
 
     def poll_subscriptions(self) -> set[str] | None:
         """Take in what subscribers asked for; return the wanted channels where they changed, else None."""
+        if not readable(self.xpub):
+            return None
         before = channels_of(self._prefixes)
         for _ in range(SUBSCRIPTIONS_PER_POLL):
             try:
@@ -102,6 +105,8 @@ class Publisher:
 
     def poll_snapshots(self) -> int:
         """Answer pending snapshot requests; return how many. Call after everything encoded so far was sent."""
+        if not readable(self.router):
+            return 0
         for count in range(SNAPSHOTS_PER_POLL):
             try:
                 frames = self.router.recv_multipart(zmq.NOBLOCK)

@@ -82,10 +82,12 @@ public:
         for (auto& each : registry_.instruments()) {
             if (!each || each->source != record.source) continue;
             if (from_ring && each->applied.covers(stamp.epoch, stamp.seq)) continue;
-            if (code != State::synced)
-                quiet_state(*each, code, record.ref, stamp);
-            else if (each->state == State::recovering || each->state == State::stale)
-                quiet_state(*each, code, record.ref, stamp);
+            // The source says `synced` of what it resent; a writer that goes on, of what stood still with it.
+            const State repaired = from_ring ? State::recovering : State::stale;
+            const bool concerned = code == State::synced  ? each->state == repaired
+                                   : code == State::stale ? good(each->state)
+                                                          : true;
+            if (concerned) quiet_state(*each, code, record.ref, stamp);
         }
     }
 

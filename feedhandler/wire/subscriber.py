@@ -67,6 +67,11 @@ class SubscriberState(Sequencer):
         """Every topic seen so far, by its frame; a view that stays current."""
         return self._streams
 
+    @property
+    def asking(self) -> bool:
+        """A snapshot request is on its way: only then can the snapshot service have something to say."""
+        return self._desk.outstanding is not None
+
     def on_frames(self, frames: list[bytes], now_ns: int) -> None:
         """Take one multipart message of the SUB socket."""
         if len(frames) == 2:
