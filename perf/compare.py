@@ -81,7 +81,9 @@ def compare(base: Sequence[Result], new: Sequence[Result], floor: float = FLOOR)
             verdict = Verdict.BETTER if (change > 0) == rate(one.unit) else Verdict.WORSE
         found.append(Difference(one.name, one.unit, one.median, other.median, bar, verdict))
     known = {one.name for one in base if one.median is not None}
-    found += [Difference(one.name, one.unit, None, one.median, 0.0, Verdict.NEW) for one in new if one.name not in known]
+    found += [
+        Difference(one.name, one.unit, None, one.median, 0.0, Verdict.NEW) for one in new if one.name not in known
+    ]
     return found
 
 

@@ -6,6 +6,7 @@ stderr and the others go on; the module then exits 1.
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 import traceback
@@ -133,6 +134,15 @@ def parser(module: str, what: str, runs: int = 5) -> argparse.ArgumentParser:
     parse.add_argument("--json", type=Path, metavar="FILE", help="write machine, commit and results here")
     parse.add_argument("--runs", type=_positive, default=runs, help="runs; medians are over them (%(default)s)")
     return parse
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM unwind like an interrupt, so that a run ends the processes that it started."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def _positive(text: str) -> int:

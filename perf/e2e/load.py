@@ -1,5 +1,6 @@
 """The load at the far end: who subscribes to what, and when all of them hold their first values."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -47,10 +48,8 @@ def wait_ready(rig: Rig) -> None:
         for name, process in rig.clients.items():
             if process.poll() is not None:
                 raise RigError(f"client {name} ended with code {process.returncode}; see {rig.folder / 'logs'}")
-        try:
+        with contextlib.suppress(ControlError):  # busy or not there yet: asked again until the deadline
             bridge, flow = rig.ask("bridge", "status"), rig.venue("status")["flow"]
-        except ControlError:
-            pass  # busy or not there yet: asked again until the deadline
         subscribed = sum(client["subscriptions"] > 0 for client in bridge.get("per_client", []))
         if subscribed > PARTIAL_CLIENTS and flow == "running":
             return

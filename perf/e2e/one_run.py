@@ -1,5 +1,6 @@
 """One run of the whole system under the full load, and its figures."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ START_ALLOWANCE_S = 600.0  # the flow is paused when the window is over: this on
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. `seconds` is the measured window's length."""
+    """One run. `seconds` is the measured window's length, `reserve_s` what `watch` needs before it."""
 
     folder: Path
     rate: float
     seconds: float
     instruments: int = 1000
     seed: int = 1
+    reserve_s: float = 0.0
     extra: dict[str, str] = {}
 
 
@@ -45,16 +47,18 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 def run(options: RunOptions, watch: Callable[[Rig], None] | None = None) -> Figures:
-    """Run once. `watch` replaces the plain wait inside the window (the soak looks at memory meanwhile)."""
+    """Run once. `watch` is called before the measured window (the soak looks at memory meanwhile)."""
     rig_options = RigOptions(
         folder=options.folder,
         rate=options.rate,
         instruments=options.instruments,
-        seconds=options.seconds + START_ALLOWANCE_S,
+        seconds=options.seconds + options.reserve_s + START_ALLOWANCE_S,
         seed=options.seed,
         extra=options.extra,
     )
-    with Rig(rig_options) as rig:
+    options.folder.parent.mkdir(parents=True, exist_ok=True)
+    log = options.folder.with_name(f"{options.folder.name}.supervisor.log")  # beside the folder, which is emptied
+    with log.open("w") as stderr, contextlib.redirect_stderr(stderr), Rig(rig_options) as rig:
         load.start(rig)
         load.wait_ready(rig)
         sent_before, at_before = rig.venue("status")["ticks_sent"], clock.monotonic_ns()

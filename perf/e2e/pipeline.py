@@ -29,7 +29,9 @@ def label(rate: float) -> str:
 
 
 def _over(runs: Sequence[Figures], stage: str, quantile: str) -> Timed:
-    return [float(one.latency_us[stage][quantile]) for one in runs], [float(one.latency_us[stage]["p99"]) for one in runs]
+    return [float(one.latency_us[stage][quantile]) for one in runs], [
+        float(one.latency_us[stage]["p99"]) for one in runs
+    ]
 
 
 def results(rate: float, runs: Sequence[Figures]) -> Iterator[Result]:
@@ -74,13 +76,17 @@ def text(rate: float, runs: Sequence[Figures]) -> str:
     """Return one rate's figures as plain text."""
     middle = statistics.median
     lines = [f"{rate:,.0f} ticks/s asked, {middle(one.rate for one in runs):,.0f} sent; {len(runs)} run(s)"]
-    lines.append(f"  {'us':16}" + "".join(f"{name.replace('_', '.'):>11}" for name in QUANTILES) + "    p99 of each run")
+    lines.append(
+        f"  {'us':16}" + "".join(f"{name.replace('_', '.'):>11}" for name in QUANTILES) + "    p99 of each run"
+    )
     for stage in (*STAGES, *CONTROLS):
         cells = "".join(f"{middle(_over(runs, stage, name)[0]):11,.1f}" for name in QUANTILES)
         lines.append(f"  {stage:16}{cells}    " + " ".join(f"{one.latency_us[stage]['p99']:,.0f}" for one in runs))
     cpu = {name: middle(one.cpu.get(name, 0.0) for one in runs) for name in runs[0].cpu}
     lines.append("  CPU  " + ", ".join(f"{name} {value:.3f}" for name, value in cpu.items()))
-    rss = {n: (middle(o.rss_begin.get(n, 0) for o in runs), middle(o.rss_end[n] for o in runs)) for n in runs[0].rss_end}
+    rss = {
+        n: (middle(o.rss_begin.get(n, 0) for o in runs), middle(o.rss_end[n] for o in runs)) for n in runs[0].rss_end
+    }
     lines.append("  RSS, MB  " + ", ".join(f"{name} {a:.0f}-{b:.0f}" for name, (a, b) in rss.items()))
     shares = ", ".join(f"{n} {middle(one.conflated[n] for one in runs):.2%}" for n in runs[0].conflated)
     lines.append(f"  changes conflated  {shares}")
@@ -90,7 +96,9 @@ def text(rate: float, runs: Sequence[Figures]) -> str:
     if rate == TARGET_RATE:
         p99, busy = middle(_over(runs, "source_to_ws", "p99")[0]), cpu["machine"]
         met = "met" if p99 < TARGET_P99_US and busy <= TARGET_CPU else "MISSED"
-        lines.append(f"  goal p99 < {TARGET_P99_US:.0f} us with <= {TARGET_CPU} CPUs: {p99:,.0f} us, {busy:.2f} CPUs: {met}")
+        lines.append(
+            f"  goal p99 < {TARGET_P99_US:.0f} us with <= {TARGET_CPU} CPUs: {p99:,.0f} us, {busy:.2f} CPUs: {met}"
+        )
     return "\n".join(lines)
 
 
@@ -152,6 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parse = result.parser("perf.e2e.pipeline", __doc__.partition("\n")[0], runs=1)
     arguments(parse)
     options = parse.parse_args(argv)
+    result.end_on_sigterm()
     found, faults = measure(options)
     result.save(options.json, found)
     for fault in faults:

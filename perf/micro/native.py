@@ -21,8 +21,9 @@ def build() -> Path:
     cmake = shutil.which("cmake", path=path)
     if cmake is None:
         raise RuntimeError("cmake is missing: run `make build`")
-    configure = [cmake, "-S", ROOT, "-B", BUILD, "-G", "Ninja", "-DFH_BENCHMARKS=ON", "-DCMAKE_BUILD_TYPE=Release"]
-    for command in (configure, [cmake, "--build", BUILD]):
+    configure = [cmake, "-S", str(ROOT), "-B", str(BUILD), "-G", "Ninja"]
+    configure += ["-DFH_BENCHMARKS=ON", "-DCMAKE_BUILD_TYPE=Release"]
+    for command in (configure, [cmake, "--build", str(BUILD)]):
         done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": path})
         if done.returncode:
             raise RuntimeError(f"building the native benchmarks failed:\n{done.stdout}{done.stderr}")
@@ -31,9 +32,7 @@ def build() -> Path:
 
 def run(name: str, *arguments: str) -> tuple[dict[str, Timed], list[list[str]]]:
     """Run one; return {figure: (medians, p99s)} in ns, and its `state` lines. RuntimeError where it fails."""
-    done = subprocess.run(
-        [build() / name, *arguments], check=False, capture_output=True, text=True, timeout=TIMEOUT_S
-    )
+    done = subprocess.run([build() / name, *arguments], check=False, capture_output=True, text=True, timeout=TIMEOUT_S)
     if done.returncode:
         raise RuntimeError(f"{name} ended with code {done.returncode}: {done.stderr.strip()}")
     found: dict[str, Timed] = {}

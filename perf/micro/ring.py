@@ -55,7 +55,7 @@ def from_python(options: argparse.Namespace) -> Iterator[Result]:
         if reader.attach() != Attach.OK:
             raise RuntimeError("the ring could not be attached")
         records = _records(BATCH)
-        source, target = aligned_records(BATCH), aligned_records(BATCH)
+        source, target = (aligned_records(BATCH).view(np.uint8) for _ in range(2))
         many = _records(BATCH * CALLS).view(np.uint8)
         read_end, write_end = os.pipe()
 
