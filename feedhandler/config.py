@@ -71,6 +71,7 @@ class Scheduling(Struct, forbid_unknown_fields=True, kw_only=True):
 
     core: Annotated[int, Meta(ge=0, le=limits.CORE_MAX)] | None = None
     priority: Annotated[int, Meta(ge=-20, le=19)] | None = None
+    realtime: Annotated[int, Meta(ge=1, le=99)] | None = None
     wait: WaitPolicyName = "adaptive"
     slice_us: Annotated[int, Meta(ge=limits.SLICE_US_MIN, le=limits.SLICE_US_MAX)] | None = None
 

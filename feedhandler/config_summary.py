@@ -49,4 +49,5 @@ def _schedule(section: Scheduling) -> str:
     core = "any core" if section.core is None else f"core {section.core}"
     priority = "" if section.priority is None else f", priority {section.priority}"
     slice_us = "" if section.slice_us is None else f", slice {section.slice_us} us"
-    return f"{core}{priority}{slice_us}, wait {section.wait}"
+    realtime = "" if section.realtime is None else f", realtime {section.realtime}"
+    return f"{core}{priority}{realtime}{slice_us}, wait {section.wait}"

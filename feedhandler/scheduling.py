@@ -55,7 +55,12 @@ def apply(schedule: "Scheduling") -> list[str]:
             os.setpriority(os.PRIO_PROCESS, 0, schedule.priority)
         except OSError as error:
             refused.append(f"priority {schedule.priority} not set: {error.strerror}; it needs CAP_SYS_NICE")
-    if schedule.slice_us is not None:
+    if schedule.realtime is not None:
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(schedule.realtime))
+        except OSError as error:
+            refused.append(f"realtime {schedule.realtime} not set: {error.strerror}; it needs CAP_SYS_NICE or rtprio")
+    elif schedule.slice_us is not None:
         try:
             set_slice_ns(schedule.slice_us * 1000)
         except OSError as error:

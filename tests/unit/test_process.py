@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from feedhandler import control, process, scheduling
+from feedhandler import config, control, process, scheduling
 
 PROGRAM = """
 import sys
@@ -271,3 +271,21 @@ def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline, "did not happen in time"
         time.sleep(0.02)
+
+
+def test_realtime_is_a_fifo_priority_or_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(
+        os, "sched_setscheduler", lambda pid, policy, param: asked.append((pid, policy, param.sched_priority))
+    )
+    section = config.Conflator(realtime=10, slice_us=200)
+    assert scheduling.apply(section) == []
+    assert asked == [(0, os.SCHED_FIFO, 10)]
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    assert scheduling.apply(section) == [
+        "realtime 10 not set: Operation not permitted; it needs CAP_SYS_NICE or rtprio"
+    ]
