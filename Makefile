@@ -36,7 +36,10 @@ test-services: build
 soak: build
 	@$(BIN)/python -m pytest tests -m soak $(PYTEST_ARGS)
 
-bench: build
+$(VENV)/.perf: $(VENV)/.deps
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group perf && touch $@ || echo "some peers are missing"
+
+bench: build $(VENV)/.perf
 	@$(BIN)/python -m perf.bench $(BENCH_ARGS)
 
 check: build

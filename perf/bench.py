@@ -35,7 +35,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options.add_argument("--micro-runs", type=int, default=5, help="runs of each micro benchmark (%(default)s)")
     options.add_argument("--only", choices=("micro", "e2e"), help="one half")
     pipeline.arguments(options)
-    options.set_defaults(seconds=15.0)
+    options.set_defaults(seconds=20.0)  # two of the periods in which the venue has a burst
     return options.parse_args(argv)
 
 

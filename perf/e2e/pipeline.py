@@ -94,7 +94,7 @@ def text(rate: float, runs: Sequence[Figures]) -> str:
     books = f"{sum(o.books_differing for o in runs)} of {sum(o.books_checked for o in runs)}"
     lines.append(f"  lost, all runs  {lost}; books differing {books}")
     if rate == TARGET_RATE:
-        p99, busy = middle(_over(runs, "source_to_ws", "p99")[0]), cpu["machine"]
+        p99, busy = middle(_over(runs, "source_to_ws", "p99")[0]), max(cpu["machine"], cpu["total"])
         met = "met" if p99 < TARGET_P99_US and busy <= TARGET_CPU else "MISSED"
         lines.append(
             f"  goal p99 < {TARGET_P99_US:.0f} us with <= {TARGET_CPU} CPUs: {p99:,.0f} us, {busy:.2f} CPUs: {met}"

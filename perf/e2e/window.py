@@ -29,7 +29,7 @@ class Mark(NamedTuple):
     realtime_ns: int
     cpu_s: dict[str, float]
     rss_mb: dict[str, float]
-    machine_busy_s: float
+    machine_idle_s: float
 
 
 def mark(rig: Rig) -> Mark:
@@ -42,8 +42,7 @@ def mark(rig: Rig) -> Mark:
     cpu = rig.cpu_s | {HARNESS: times.user + times.system}
     cpu["control"] += echo
     rss = rig.rss_mb | {HARNESS: round(own.memory_info().rss / 1e6, 1)}
-    busy = sum(machine) - machine.idle - machine.iowait - machine.guest - machine.guest_nice
-    return Mark(clock.monotonic_ns(), Clock(rig.shm_dir).now_ns(), cpu, rss, busy)
+    return Mark(clock.monotonic_ns(), Clock(rig.shm_dir).now_ns(), cpu, rss, machine.idle + machine.iowait)
 
 
 def flow(rig: Rig, seconds: float) -> tuple[Mark, Mark]:
@@ -64,12 +63,12 @@ def _poll_until(rig: Rig, deadline_ns: int) -> None:
 
 
 def cpu_shares(begin: Mark, end: Mark) -> dict[str, float]:
-    """Return CPUs used inside the window by process, `total` (their sum) and `machine` (everything that ran)."""
+    """Return CPUs used in the window by process, `total` (their sum) and `machine` (all cores but their idle time)."""
     seconds = (end.monotonic_ns - begin.monotonic_ns) / 1e9
     shares = {name: (value - begin.cpu_s.get(name, 0.0)) / seconds for name, value in sorted(end.cpu_s.items())}
     return shares | {
         "total": sum(shares.values()),
-        "machine": (end.machine_busy_s - begin.machine_busy_s) / seconds,
+        "machine": (psutil.cpu_count() or 1) - (end.machine_idle_s - begin.machine_idle_s) / seconds,
     }
 
 

@@ -49,9 +49,10 @@ def test_a_client_that_came_late_is_no_measurement() -> None:
         window.delivered(venue((12 * S, 0)), seen((0, 12 * S, 12 * S)), ["A", "B"], mark(10), mark(20))
 
 
-def test_cpu_counts_inside_the_window_only() -> None:
+def test_cpu_counts_inside_the_window_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window.psutil, "cpu_count", lambda: 2)
     shares = window.cpu_shares(mark(10, {"a": 5.0, "b": 1.0}), mark(20, {"a": 9.0, "b": 2.0, "late": 1.0}))
-    assert shares == pytest.approx({"a": 0.4, "b": 0.1, "late": 0.1, "total": 0.6, "machine": 0.0})
+    assert shares == pytest.approx({"a": 0.4, "b": 0.1, "late": 0.1, "total": 0.6, "machine": 2.0})
 
 
 def test_nine_clients_take_fifty_different_symbols_each() -> None:
@@ -66,7 +67,7 @@ def figures(**changes: object) -> Figures:
     quantiles = dict.fromkeys(pipeline.QUANTILES, 10.0) | {"count": 1}
     values = {
         "rate": 1e4, "latency_us": dict.fromkeys((*pipeline.STAGES, *pipeline.CONTROLS), quantiles),
-        "cpu": {"a": 0.5, "machine": 0.6}, "rss_begin": {"a": 10.0}, "rss_end": {"a": 12.0}, "conflated": {"ws": 0.25},
+        "cpu": {"a": 0.5, "total": 0.5, "machine": 0.6}, "rss_begin": {"a": 10.0}, "rss_end": {"a": 12.0}, "conflated": {"ws": 0.25},
         "lost": {"wire": 0}, "books_checked": 3, "books_differing": 0, "undelivered": 0, "gaps": 0,
     }  # fmt: skip
     return Figures(**(values | changes))  # type: ignore[arg-type]
@@ -89,7 +90,7 @@ def test_every_latency_stands_beside_a_bare_hop_of_the_same_quantile() -> None:
     assert (one.peer, one.ratio, len(one.runs)) == ("loopback TCP hop p99", 1.0, 2)
     assert found["e2e/10k/rss_growth/a"].median == 2.0
     assert "goal" not in pipeline.text(1e4, [figures()])
-    assert "MISSED" in pipeline.text(1e5, [figures(cpu={"machine": 1.9})])
+    assert "MISSED" in pipeline.text(1e5, [figures(cpu={"total": 1.8, "machine": 1.9})])
     assert "goal" in pipeline.text(1e5, [figures()])
 
 
