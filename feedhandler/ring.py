@@ -30,6 +30,7 @@ class Reader:
     def __init__(self, shm_dir: str | Path, ring: str, *, from_oldest: bool = False, max_records: int = 4096) -> None:
         self._native = _native.RingReader(str(shm_dir), ring)
         self._from_oldest = from_oldest
+        self._skipped = 0
         self._buffer = aligned_records(max_records)
 
     def attach(self) -> Attach:
@@ -50,7 +51,11 @@ class Reader:
         """Copy whole events. Without `out` the records lie in the reader's own buffer, valid until the next read.
 
         A lapped reader gets an empty batch with `lost` > 0 once and then goes on half a ring back, at an event's start.
+        So does one that `follow` took to an epoch whose beginning was overwritten already.
         """
+        if self._skipped:
+            lost, self._skipped = self._skipped, 0
+            return Batch(self._buffer[:0], lost)
         buffer = self._buffer if out is None else out
         count, lost = self._native.read_into(buffer.view(np.uint8))
         return Batch(buffer[:count], lost)
@@ -81,12 +86,19 @@ class Reader:
         return self._native.state(clock.monotonic_ns(), stall_ns)
 
     def follow(self) -> bool:
-        """Go on with the next epoch once this one is drained and its writer is dead. True if it moved."""
+        """Go on with the next epoch once this one is drained and its writer is dead. True if it moved.
+
+        What is gone of the new epoch already is the next read's `lost`; so is 1 for an epoch in between that is gone
+        as a whole (how many records it had, nobody here knows).
+        """
         reader = self._native
         if reader.next <= reader.published or reader.state(clock.monotonic_ns(), STALL_NS) != Attach.WRITER_DEAD:
             return False
-        following = reader.following_epoch()
-        return bool(following and reader.next > reader.published and reader.attach(following, True) == Attach.OK)
+        following, old = reader.following_epoch(), reader.epoch
+        if not following or reader.next <= reader.published or reader.attach(following, True) != Attach.OK:
+            return False
+        self._skipped += reader.next - 1 + (reader.previous_epoch != old)
+        return True
 
 
 def aligned_records(count: int) -> Records:

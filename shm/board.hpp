@@ -4,6 +4,7 @@
 // there is none. A row's number is its instrument's id. One writer; readers map read-only.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -82,6 +83,7 @@ public:
         const std::size_t bytes = BOARD_ROWS_OFFSET + row_bytes_ * (std::size_t{rows} + 1);
         allocate(file, bytes, draft);
         mapping_ = Mapping(file, bytes, true);
+        clear_rows();
         header_ = mapping_.as<BoardHeader>();
         header_->version = LAYOUT_VERSION;
         header_->depth = depth;
@@ -113,8 +115,21 @@ public:
     }
     [[nodiscard]] std::uint32_t depth() const noexcept { return depth_; }
     [[nodiscard]] std::uint32_t rows() const noexcept { return rows_; }
+    [[nodiscard]] std::size_t row_bytes() const noexcept { return row_bytes_; }
 
 private:
+    // A row nobody wrote yet has no prices; zeroed bytes would say that everything costs nothing.
+    void clear_rows() noexcept {
+        for (std::uint32_t i = 0; i <= rows_; ++i) {
+            auto* row = mapping_.as<BoardRow>(BOARD_ROWS_OFFSET + row_bytes_ * i);
+            for (double* field : {&row->bid, &row->bid_size, &row->ask, &row->ask_size, &row->last_price,
+                                  &row->last_size, &row->open, &row->high, &row->low})
+                *field = NO_VALUE;
+            auto* levels = reinterpret_cast<double*>(row + 1);
+            std::fill(levels, levels + std::size_t{depth_} * 4, NO_VALUE);
+        }
+    }
+
     File lock_;
     Mapping mapping_;
     BoardHeader* header_ = nullptr;
@@ -128,16 +143,20 @@ public:
     // Throws std::system_error where there is no board, std::runtime_error where its version is another.
     explicit BoardReader(const std::string& dir) : path_(dir + "/board") { attach(); }
 
-    // Maps the current file: call again when writer_alive() is false or the heartbeat stands still.
+    // Maps the current file: call again when writer_alive() is false. Where it throws, the old map stays.
     void attach() {
-        const File file = File::open(path_, O_RDONLY);
+        File file = File::open(path_, O_RDONLY);
         if (!file.ok()) fail("opening " + path_);
         if (file.size() < BOARD_ROWS_OFFSET) throw std::runtime_error(path_ + " is not a board of this version");
-        mapping_ = Mapping(file, file.size(), false);
-        header_ = mapping_.as<const BoardHeader>();
-        if (header_->magic != BOARD_MAGIC || header_->version != LAYOUT_VERSION ||
-            header_->rows_offset + std::size_t{header_->row_bytes} * (std::size_t{header_->rows} + 1) > file.size())
+        Mapping mapping(file, file.size(), false);
+        const auto* header = mapping.as<const BoardHeader>();
+        if (header->magic != BOARD_MAGIC || header->version != LAYOUT_VERSION ||
+            header->rows_offset != BOARD_ROWS_OFFSET || header->row_bytes != board_row_bytes(header->depth) ||
+            header->rows_offset + std::size_t{header->row_bytes} * (std::size_t{header->rows} + 1) > file.size())
             throw std::runtime_error(path_ + " is not a board of this version");
+        file_ = std::move(file);
+        mapping_ = std::move(mapping);
+        header_ = header;
         lock_ = File::open(path_ + ".lock", O_RDONLY);
     }
 
@@ -164,10 +183,17 @@ public:
     [[nodiscard]] std::int64_t heartbeat_ns() const noexcept {
         return load(header_->heartbeat_ns, std::memory_order_relaxed);
     }
-    [[nodiscard]] bool writer_alive() const noexcept { return lock_.ok() && locked_by_other(lock_); }
+    // A writer holds the board, and it is the one that wrote the file mapped here.
+    [[nodiscard]] bool writer_alive() const noexcept { return lock_.ok() && locked_by_other(lock_) && !replaced(); }
+    // A successor renamed its own file over this one, which will never change again.
+    [[nodiscard]] bool replaced() const noexcept {
+        struct stat st{};
+        return ::fstat(file_.fd(), &st) != 0 || st.st_nlink == 0;
+    }
 
 private:
     std::string path_;
+    File file_;
     File lock_;
     Mapping mapping_;
     const BoardHeader* header_ = nullptr;

@@ -1,10 +1,12 @@
 // The instrument directory: (source, venue symbol) -> id, append-only, one mapped file on disk that
 // every process shares. Ids are stable across restarts; an id is its entry's position, from 1.
 //
-// Invariant: entries [0, count) are complete and never change; `count` is stored last, with release,
-// after the entry is on disk, so a crash in the middle of an append leaves the directory as it was.
+// Invariant: entries [0, count) are complete and never change; `count` is stored last, with release, so a
+// process killed in the middle of an append leaves the directory as it was. sync() makes a run of appends
+// durable. A power loss before it may keep the count and lose entries: the next writer cuts those off.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -71,13 +73,14 @@ public:
             header_->entry_bytes != sizeof(DirectoryEntry))
             throw std::runtime_error(path_ + " is not an instrument directory of this version");
         refresh();
+        if (writable) cut_lost_entries();
     }
 
     // Takes in what others appended. Returns how many entries are known now.
     std::uint32_t refresh() {
         const auto count =
             load(header_->count, std::memory_order_acquire);  // SYNC directory.append: pairs with Directory::add()
-        for (; known_ < count; ++known_)
+        for (; known_ < std::min(count, DIRECTORY_CAPACITY) && entries_[known_].id == known_ + 1; ++known_)
             index_.emplace(key(entries_[known_].source, entries_[known_].venue_symbol), known_ + 1);
         return known_;
     }
@@ -176,6 +179,13 @@ private:
 
     static std::pair<std::uint16_t, std::string> key(std::uint16_t source, const char* symbol) {
         return {source, symbol};
+    }
+
+    // Entries whose bytes a power loss took: nobody can have used their ids, for all readers stop there too.
+    void cut_lost_entries() {
+        const Lock lock(*this);
+        if (const auto known = refresh(); known < load(header_->count, std::memory_order_relaxed))
+            store(header_->count, known, std::memory_order_release);  // SYNC directory.append: back to what is there
     }
 
     void create() {

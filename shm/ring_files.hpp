@@ -35,8 +35,11 @@ inline std::vector<std::uint64_t> ring_epochs(const std::string& dir, const std:
     return epochs;
 }
 
+// A draft alone proves nothing: the writer that made it may have died. Its lock is the proof.
 inline bool ring_starting(const std::string& dir, const std::string& ring) {
-    return std::filesystem::exists(dir + "/" + ring + ".starting");
+    if (!std::filesystem::exists(dir + "/" + ring + ".starting")) return false;
+    const File lock = File::open(dir + "/" + ring + ".lock", O_RDONLY);
+    return lock.ok() && locked_by_other(lock);
 }
 
 // Takes the next epoch and makes it durable before anyone can see it.

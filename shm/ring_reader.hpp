@@ -1,7 +1,8 @@
 // A reader of a ring. It maps the records read-only and never writes them; it may write the wait
 // page, where its permissions allow, to park.
 //
-// Invariant: next_ is the seq of the first record not yet handed out, and always starts an event.
+// Invariant: next_ is the seq of the first record not yet handed out. It starts an event, but for a
+// reader that was handed an event longer than its buffer in parts.
 #pragma once
 
 #include <optional>
@@ -47,7 +48,9 @@ public:
             load(header->version, std::memory_order_acquire);  // SYNC ring.ready: pairs with RingWriter::create_epoch()
         if (version == 0) return Attach::starting;
         if (version != LAYOUT_VERSION || header->magic != RING_MAGIC || header->record_bytes != sizeof(Record) ||
-            header->records_offset + header->capacity * sizeof(Record) > file.size())
+            header->records_offset != RECORDS_OFFSET || header->capacity == 0 ||
+            (header->capacity & (header->capacity - 1)) != 0 ||
+            header->capacity > (file.size() - RECORDS_OFFSET) / sizeof(Record))
             return Attach::version_mismatch;
         file_ = std::move(file);
         mapping_ = std::move(mapping);
@@ -60,7 +63,7 @@ public:
         next_ = published + 1;
         if (from_oldest) {
             next_ = 1;
-            if (published > capacity_ / 2) seek_event(published - capacity_ / 2);
+            if (published > capacity_ / 2) seek_half_back();
         }
         return Attach::ok;
     }
@@ -115,10 +118,7 @@ public:
     // Counts what is gone and moves to an event's start half a ring back. Returns the records lost.
     std::uint64_t lapped() noexcept {
         const auto before = next_;
-        do {
-            const auto published = available();
-            seek_event(published > capacity_ / 2 ? published - capacity_ / 2 : 0);
-        } while (!still_valid(next_));
+        seek_half_back();
         return next_ - before;
     }
 
@@ -165,22 +165,29 @@ private:
         return count;
     }
 
-    // next_ becomes the first record after the first LAST found behind `position`.
-    void seek_event(std::uint64_t position) noexcept {
-        if (position == 0) {
-            next_ = 1;
-            return;
+    // next_ becomes an event's start half a ring back: never behind where it stood, and never in what the
+    // writer claims. Where it claims all that is published (a batch of a ring's size, or a writer that died
+    // in it), next_ is the next record to be published. Ends: only a writer that laps it again makes it retry.
+    void seek_half_back() noexcept {
+        for (;;) {
+            const auto published = available();
+            const auto claimed = load(header_->claimed, std::memory_order_relaxed);
+            const std::uint64_t half = published > capacity_ / 2 ? published - capacity_ / 2 : 1;
+            const std::uint64_t oldest = claimed > capacity_ ? claimed - capacity_ + 1 : 1;
+            const std::uint64_t from = std::max({half, oldest, next_});
+            next_ = event_start_behind(from, published);
+            if (from > published || still_valid(from)) return;
         }
-        const auto published = available();
-        for (std::uint64_t seq = position; seq <= published; ++seq) {
+    }
+
+    // The first record after the first LAST in [from, published]; published + 1 where there is none.
+    [[nodiscard]] std::uint64_t event_start_behind(std::uint64_t from, std::uint64_t published) const noexcept {
+        for (std::uint64_t seq = from; seq <= published; ++seq) {
             Record record;
             load_words(&record, slot(seq), RECORD_WORDS);
-            if ((record.flags & flag::last) != 0) {
-                next_ = seq + 1;
-                return;
-            }
+            if ((record.flags & flag::last) != 0) return seq + 1;
         }
-        next_ = published + 1;
+        return std::max(next_, published + 1);
     }
 
     void open_wait_page() {

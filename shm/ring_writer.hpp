@@ -1,7 +1,8 @@
 // The single writer of a ring. It never waits for a reader.
 //
-// Invariants: published <= staged <= claimed; everything in (published, staged] is an unfinished
-// batch; `published` only ever moves to just past a record flagged LAST.
+// Invariants: published <= event start <= staged; everything in (published, staged] is an unfinished
+// batch; `published` only ever moves to just past a record flagged LAST. `claimed` is at least the last
+// seq whose slot was touched, and at most CLAIM_AHEAD - 1 beyond it: what a reader must give up for it.
 #pragma once
 
 #include <cstring>
@@ -40,24 +41,27 @@ public:
         }
     }
 
-    // Stages one record of the current event; seq is given here. The caller's record is copied.
+    // Stages one record of the current event; seq is given here. The caller's record is copied. What exceeds
+    // the longest event allowed is counted only: storing it would claim slots that readers still need.
     void append(const Record& staged) noexcept {
         Record record = staged;
         const std::uint64_t seq = ++staged_;
+        if (seq - event_start_ > capacity_ / 4) return;
         if (seq > claimed_) claim(seq);
         record.seq = seq;
         store_words(slot(seq), &record, RECORD_WORDS);
     }
 
     // Ends the event: its last record gets LAST. An event longer than a quarter of the ring is
-    // replaced by one SKIP record, so that readers never wait for what cannot be shown whole.
+    // replaced by one SKIP record (instrument, source and times of the event's first record), so that
+    // readers never wait for what cannot be shown whole.
     // Returns the number of records in the event, 0 where it was refused or empty.
     std::uint64_t end_event() noexcept {
         const std::uint64_t count = staged_ - event_start_;
         if (count == 0) return 0;
         if (count > capacity_ / 4) {
             Record skip;
-            load_words(&skip, slot(staged_), RECORD_WORDS);
+            load_words(&skip, slot(event_start_ + 1), RECORD_WORDS);
             skip.kind = Kind::skip;
             skip.price = NO_VALUE;
             skip.size = static_cast<double>(count);
@@ -94,8 +98,12 @@ public:
         auto& turn = note_turn_[session];
         Note& note = header_->notes[session][turn];
         turn ^= 1U;
-        store(note.cursor, event_start_, std::memory_order_relaxed);
-        store(note.value, value, std::memory_order_relaxed);
+        // A writer killed between these stores leaves value 0: the other slot, the note before, then counts.
+        store(note.value, std::uint64_t{0}, std::memory_order_relaxed);
+        store(
+            note.cursor, event_start_,
+            std::memory_order_release);  // SYNC ring.note: no value while the cursor moves; pairs with read_previous()
+        store(note.value, value, std::memory_order_release);  // SYNC ring.note: cursor before value
     }
 
     // Makes every finished event visible, stamping each record's delay against now_ns, and wakes
@@ -159,6 +167,7 @@ private:
             fail("writing " + path);
     }
 
+    // Plain reads: the writer that stored them has ended, and the lock it held is ours. SYNC ring.note
     void read_previous(const std::vector<std::uint64_t>& epochs) {
         if (epochs.empty()) return;
         const File file = File::open(ring_path(dir_, name_, epochs.back()), O_RDONLY);
@@ -197,9 +206,14 @@ private:
         ::unlink(draft.c_str());
         file_ = File::open(draft, O_RDWR | O_CREAT | O_EXCL);
         if (!file_.ok()) fail("creating " + draft);
-        allocate(file_, bytes, draft);
-        mapping_ = Mapping(file_, bytes, true);
-        if (!try_lock(file_)) fail("locking " + draft);
+        try {
+            allocate(file_, bytes, draft);
+            mapping_ = Mapping(file_, bytes, true);
+            if (!try_lock(file_)) fail("locking " + draft);
+        } catch (...) {
+            ::unlink(draft.c_str());  // a refused ring leaves neither memory taken nor a sign of starting
+            throw;
+        }
         header_ = mapping_.as<RingHeader>();
         records_ = mapping_.as<Record>(RECORDS_OFFSET);
         header_->magic = RING_MAGIC;

@@ -39,7 +39,9 @@ inline void wake_parked(WaitPage& page) noexcept {
         std::memory_order_seq_cst);  // SYNC ring.park: published before parked is read; pairs with park()
     if (load(page.parked, std::memory_order_relaxed) == 0) return;
     store(page.parked, 0U, std::memory_order_relaxed);
-    store(page.wake, load(page.wake, std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    // Release: a reader that sees the new wake and then parks must not have its `parked` undone by the store above.
+    store(page.wake, load(page.wake, std::memory_order_relaxed) + 1,
+          std::memory_order_release);  // SYNC ring.wake: parked = 0 before wake; pairs with park()
     futex_wake_all(page.wake);
 }
 
@@ -47,7 +49,7 @@ inline void wake_parked(WaitPage& page) noexcept {
 // reader sees the publication or the writer sees the parked reader.
 template <class Ready>
 inline void park(WaitPage& page, Ready ready, std::int64_t timeout_ns) noexcept {
-    const auto wake = load(page.wake, std::memory_order_relaxed);
+    const auto wake = load(page.wake, std::memory_order_acquire);  // SYNC ring.wake: pairs with wake_parked()
     store(page.parked, 1U, std::memory_order_relaxed);
     std::atomic_thread_fence(
         std::memory_order_seq_cst);  // SYNC ring.park: parked before published is read; pairs with wake_parked()
