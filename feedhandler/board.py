@@ -45,7 +45,9 @@ class Board:
     def row(self, instrument: int) -> Any:
         """Return one instrument's row (a numpy record, this object's own buffer: valid until the next call)."""
         if not self._native.read(instrument, self._bytes):
-            raise RuntimeError(f"no row {instrument}: the board has rows 1..{self._native.rows}")
+            if instrument > self._native.rows:
+                raise RuntimeError(f"no row {instrument}: the board has rows 1..{self._native.rows}")
+            raise RuntimeError(f"row {instrument} kept changing while it was read, or its writer died in it")
         return self._row[0]
 
     def rows(self) -> Rows:
@@ -63,7 +65,7 @@ class Board:
 
     @property
     def alive(self) -> bool:
-        """Whether a conflator holds the board. After a restart call `attach`."""
+        """Whether the conflator that writes this file lives. If not, `attach` maps its successor's, if there is one."""
         return self._native.writer_alive
 
     def attach(self) -> None:
