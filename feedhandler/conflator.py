@@ -33,7 +33,7 @@ class Conflator:
         self._retry_ns = 0
         self._next_heartbeat_ns = 0
         path = Path(self._general.state_dir, "instruments.dir")
-        Directory(path, writable=True)  # handlers may start after us: there must be a file to map
+        directory = Directory(path, writable=True)  # handlers may start after us: there must be a file to map
         instruments = sum(len(source.instruments) for handler in config.handler for source in handler.source)
         self.native = _native.Conflator(
             self._general.shm_dir,
@@ -43,7 +43,7 @@ class Conflator:
             [[source.name for source in handler.source] for handler in config.handler],
             self._section.depth,
             self._section.derived_capacity,
-            max(1024, 2 * instruments),
+            max(1024, 2 * instruments, 2 * len(directory)),  # ids of instruments no longer configured stay taken
             runtime.counters.native,
         )
         self.publisher = Publisher(

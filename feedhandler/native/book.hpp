@@ -127,6 +127,8 @@ public:
     void restore_entry(const IdEntry& entry) { entries_.put(entry); }
 
 private:
+    static constexpr double UNITS_MAX = 9007199254740992.0;  // 2^53: sums of a thousand such entries fit 64 bits
+
     [[nodiscard]] BookSide& side_of(Side side) noexcept { return side == Side::bid ? bids_ : asks_; }
     static bool sided(const Record& record) noexcept { return record.side == Side::bid || record.side == Side::ask; }
     static bool sane(const Record& record) noexcept {
@@ -151,7 +153,7 @@ private:
             add_units(gone.side, gone.price, -gone.units);
             return Applied::ok;
         }
-        if (!sane(record)) return Applied::bad_level;
+        if (!sane(record) || record.size * units_ > UNITS_MAX) return Applied::bad_level;
         if (known != nullptr) {
             const IdEntry old = *known;
             add_units(old.side, old.price, -old.units);

@@ -98,6 +98,19 @@ public:
 
     BookKeeper& books() noexcept { return books_; }
 
+    // Its ring is attached: what a checkpoint says of the book can be continued.
+    [[nodiscard]] bool placed(const InstrumentState& state) {
+        const SourceState* owner = registry_.source(state.source);
+        return owner != nullptr && owner->ring < inputs_.size() && inputs_[owner->ring].reader.attached();
+    }
+
+    // A book that a checkpoint brought back. A lapped one still waits for its snapshot, and the request for
+    // it may have died with our predecessor.
+    void restored(InstrumentState& state) {
+        if (state.state == State::lapped) resnapshots_.push_back({state.source, state.id});
+        books_.restored(state);
+    }
+
 private:
     void attach(Input& input) {
         if (input.reader.attach(0, true) != Attach::ok) return;
@@ -151,14 +164,25 @@ private:
     void lost(Input& input, std::uint64_t count) {
         counters_.add(Counter::conflate_lapped, input.index, count);
         counters_.add(Counter::conflate_laps, input.index, 1);
+        books_.forget_unfinished();
         const Stamp stamp{0, clock_.now_ns(), input.reader.epoch(), input.reader.next(), input.index};
         registry_.each_of_ring(input.index,
                                [&](InstrumentState& state) { books_.set_state(state, State::lapped, count, stamp); });
         for (const auto id : input.sources) resnapshots_.push_back({id, 0});
     }
 
+    // A batch of whole events. One longer than a batch is taken to its end, so that nobody looks at half of it.
     std::size_t take(Input& input) {
-        if (!input.ready()) return 0;
+        std::size_t records = 0;
+        bool half = true;
+        while (half && input.ready()) {
+            half = false;
+            records += take_batch(input, half);
+        }
+        return records;
+    }
+
+    std::size_t take_batch(Input& input, bool& half) {
         const auto result = input.reader.read(input.batch.data(), INPUT_BATCH);
         if (result.lost != 0) {
             lost(input, result.lost);
@@ -177,6 +201,7 @@ private:
         counters_.add(Counter::conflate_records, input.index, result.count);
         counters_.add(Counter::conflate_ticks, input.index, ticks);
         counters_.add(Counter::conflate_batches, input.index, 1);
+        half = (input.batch[result.count - 1].flags & flag::last) == 0;
         return result.count;
     }
 

@@ -67,6 +67,9 @@ public:
         touched_.clear();
     }
 
+    // The rest of an event is gone: the snapshots in it make no book good.
+    void forget_unfinished() noexcept { synced_.clear(); }
+
     // A source's state is its books' state, but for `synced`: that repairs only what was recovering. A record
     // read again after a restart does not touch books that are past it.
     void source_state(const Record& record, const Stamp& stamp, bool from_ring) {

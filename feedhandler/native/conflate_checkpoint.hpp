@@ -3,7 +3,8 @@
 //
 // Invariant: every book in the file stands at its own (epoch, seq), none before the file's ring
 // positions, which were taken first. Re-reading the ring from those positions and skipping what a
-// book covers already gives every book as it was. The file is complete or absent: written beside, renamed.
+// book covers already gives every book as it was. The file is complete or absent: written beside, renamed,
+// and measured to its end before anything of it is used.
 #pragma once
 
 #include "feedhandler/native/conflate.hpp"
@@ -103,7 +104,8 @@ public:
         return true;
     }
 
-    // Brings books and ring positions back. Returns the number of books; 0 where there is no usable checkpoint.
+    // Brings ring positions back, and the books of the rings that are still there. Returns the number of
+    // books; 0 where there is no usable checkpoint.
     std::size_t restore(Conflator& conflator, const SentPosition& sent) {
         File file = File::open(path_, O_RDONLY);
         if (!file.ok() || file.size() < 24) return 0;
@@ -114,33 +116,53 @@ public:
         const auto rings = get<std::uint64_t>();
         if (rings > 64 || room() < rings * sizeof(CheckpointRing)) return 0;
         std::vector<CheckpointRing> positions(rings);
-        for (auto& ring : positions) ring = get<CheckpointRing>();
-        if (!place(conflator, positions, sent)) return 0;
+        for (auto& ring : positions) {
+            ring = get<CheckpointRing>();
+            ring.name[sizeof ring.name - 1] = '\0';
+        }
+        if (!complete()) return 0;
+        place(conflator, positions, sent);
         std::size_t books = 0;
         for (;;) {
-            if (room() < sizeof(CheckpointBook)) return books;
             const auto header = get<CheckpointBook>();
             if (header.id == 0) return books;
-            if (!get_book(conflator, header)) return books;
-            ++books;
+            books += get_book(conflator, header);
         }
     }
 
 private:
-    // All rings of the checkpoint must still hold what came after it; else the books are of no use.
-    static bool place(Conflator& conflator, const std::vector<CheckpointRing>& positions, const SentPosition& sent) {
+    // From here on, books whose sizes fit, and their end mark: half a file would give half the books and,
+    // with the rings already past the others' levels, wrong ones.
+    [[nodiscard]] bool complete() const noexcept {
+        const std::uint8_t* at = at_;
+        for (;;) {
+            if (static_cast<std::size_t>(end_ - at) < sizeof(CheckpointBook)) return false;
+            CheckpointBook header;
+            std::memcpy(&header, at, sizeof header);
+            at += sizeof header;
+            if (header.id == 0) return at == end_;
+            const auto left = static_cast<std::size_t>(end_ - at);
+            const std::size_t levels = (std::size_t{header.bids} + header.asks) * sizeof(Level);
+            if (levels > left || header.entries > (left - levels) / sizeof(IdEntry)) return false;
+            at += levels + header.entries * sizeof(IdEntry);
+        }
+    }
+
+    // A ring that is gone stays unattached: it is attached later as if there were no checkpoint. One that
+    // overwrote what came after the checkpoint is found out by the first read, as any lap.
+    static void place(Conflator& conflator, const std::vector<CheckpointRing>& positions, const SentPosition& sent) {
         for (const auto& ring : positions)
             for (Input& input : conflator.inputs()) {
-                if (input.reader.name() != ring.name || ring.epoch == 0) continue;
-                if (input.reader.attach(ring.epoch, true) != Attach::ok) continue;
+                if (input.reader.name() != ring.name) continue;
+                if (input.reader.attached() || ring.epoch == 0) continue;
+                RingReader reader(input.reader.dir(), ring.name);
+                if (reader.attach(ring.epoch, true) != Attach::ok || ring.next > reader.published() + 1) continue;
+                input.reader = std::move(reader);
                 input.reader.seek(ring.next);
                 input.writer = Writer::alive;
                 input.silent_epoch = sent.at(input.index).epoch;
                 input.silent_until = sent.at(input.index).seq;
             }
-        for (const Input& input : conflator.inputs())
-            if (!input.reader.attached()) return false;
-        return true;
     }
 
     void put_book(const InstrumentState& state) {
@@ -162,11 +184,13 @@ private:
         state.book.entries().each([this](const IdEntry& entry) { put(entry); });
     }
 
-    bool get_book(Conflator& conflator, const CheckpointBook& header) {
-        const std::size_t levels = std::size_t{header.bids} + header.asks;
-        if (room() < levels * sizeof(Level) + header.entries * sizeof(IdEntry)) return false;
+    // 1 where the book is in place, 0 where its instrument or its ring is not there (its bytes are skipped).
+    std::size_t get_book(Conflator& conflator, const CheckpointBook& header) {
         InstrumentState* state = conflator.registry().instrument(header.id);
-        if (state == nullptr) return false;
+        if (state == nullptr || !conflator.placed(*state)) {
+            at_ += (std::size_t{header.bids} + header.asks) * sizeof(Level) + header.entries * sizeof(IdEntry);
+            return 0;
+        }
         state->state = static_cast<State>(header.state);
         state->state_reason = header.state_reason;
         state->applied = header.applied;
@@ -177,8 +201,8 @@ private:
         for (std::uint32_t i = 0; i < header.bids; ++i) state->book.restore_level(Side::bid, get<Level>());
         for (std::uint32_t i = 0; i < header.asks; ++i) state->book.restore_level(Side::ask, get<Level>());
         for (std::uint64_t i = 0; i < header.entries; ++i) state->book.restore_entry(get<IdEntry>());
-        conflator.books().restored(*state);
-        return true;
+        conflator.restored(*state);
+        return 1;
     }
 
     template <class T>

@@ -59,7 +59,7 @@ inline Followed follow(Input& input) {
     return {true, lost};
 }
 
-// Waits until any input has a record. One ring parks by its own policy, several on all their pages.
+// Waits until any input has a record: one ring by its own policy, several by looking at all of them.
 inline void wait_any(std::vector<Input>& inputs, WaitPolicy policy, std::int64_t timeout_ns) noexcept {
     if (inputs.size() == 1 && inputs[0].reader.attached()) {
         inputs[0].reader.wait(policy, timeout_ns);

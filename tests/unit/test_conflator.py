@@ -325,3 +325,104 @@ def test_every_subscriber_can_rebuild_every_book(
             expected = [top[0], levels[top[0]]] if top else [None, None]
             start = 0 if side == Side.BID else 2
             assert best.get(instrument, [None] * 4)[start : start + 2] == expected
+
+
+def test_an_event_longer_than_a_batch_is_never_seen_half(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, capacity=1 << 14)
+    clear = {"kind": Kind.BOOK_CLEAR, "instrument": 1}
+    bench.event(clear, *(level(Side.BID, 1.0 + i, 1.0) for i in range(3000)))
+    bench.ring.publish(0)
+    bench.engine.run(PARK, 0, 0, 0)
+    bids, _ = bench.engine.book(1)
+    assert len(bids) == 3000
+
+
+def test_a_source_state_that_a_book_lived_through_is_not_applied_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.event({"kind": Kind.BOOK_CLEAR, "instrument": 1}, level(Side.BID, 10.0, 1.0))
+    bench.run()
+    while checkpoints(bench) < 1:
+        bench.engine.run(PARK, 0, 0, 0)
+    bench.engine.run(PARK, 0, 0, 0)  # the next checkpoint takes its ring positions here
+    bench.event({"kind": Kind.STATE, "level": State.DISCONNECTED})
+    bench.event({"kind": Kind.BOOK_CLEAR, "instrument": 1}, level(Side.BID, 11.0, 1.0))
+    bench.ring.publish(0)
+    bench.engine.run(PARK, 0, 0, 1 << 62)  # and its books here, after the reconnection
+    bench.restart()
+    bench.run()
+    assert bench.engine.book(1) == ([(11.0, 1.0)], [])
+    row = Board(tmp_path).row(1)
+    assert (row["state"], row["bid"], row["flags"]) == (State.SYNCED, 11.0, 0)
+
+
+def checkpoints(bench: Bench) -> int:
+    counted = read_file(bench.folder / "conflator.counters")
+    return counted.get("conflate_checkpoints", {}).get(0, 0)
+
+
+def test_a_checkpoint_is_used_whole_or_not_at_all(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for instrument in (1, 2):
+        bench.event(
+            {"kind": Kind.BOOK_CLEAR, "instrument": instrument}, level(Side.BID, 10.0, 1.0, instrument=instrument)
+        )
+    bench.run()
+    while checkpoints(bench) < 1:
+        bench.engine.run(PARK, 0, 0, 0)
+    path = tmp_path / "conflator.books"
+    whole = path.read_bytes()
+    entries = 24 + 80 + (len(whole) - 104 - 32) // 3 - 8  # of the first book: the last word of its header
+    hostile = [
+        whole + b"\0",
+        whole[:entries] + (1 << 59).to_bytes(8, "little") + whole[entries + 8 :],
+        whole[:24] + b"h" * 64 + whole[88:],  # a ring name without an end
+        whole[:96] + (1 << 60).to_bytes(8, "little") + whole[104:],  # a position nobody published
+    ]
+    for content in [whole[:cut] for cut in range(0, len(whole), 16)] + hostile:
+        path.write_bytes(content)
+        bench.restart()
+        assert bench.engine.resumed == 0, len(content)
+        bench.run()
+        assert [len(bench.engine.book(i)[0]) for i in (1, 2)] == [1, 1], "from the ring, which holds all of it"
+    path.write_bytes(whole)
+    bench.restart()
+    assert bench.engine.resumed == 2
+
+
+def test_one_ring_that_is_gone_does_not_cost_the_others_their_books(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.event({"kind": Kind.BOOK_CLEAR, "instrument": 1}, level(Side.BID, 10.0, 1.0))
+    bench.run()
+    while checkpoints(bench) < 1:
+        bench.engine.run(PARK, 0, 0, 0)
+    del bench.engine
+    gc.collect()
+    folder, path = str(tmp_path), str(tmp_path / "instruments.dir")
+    engine = _native.Conflator(
+        folder, folder, path, ["h", "other"], [["venue"], ["never started"]], DEPTH, 1024, 16, bench.counters.native
+    )
+    assert engine.resumed == 1
+    assert engine.book(1) == ([(10.0, 1.0)], [])
+
+
+def test_a_lapped_book_is_asked_for_again_by_a_successor(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, capacity=64)
+    bench.event({"kind": Kind.BOOK_CLEAR, "instrument": 1}, level(Side.BID, 10.0, 1.0))
+    bench.run()
+    for price in range(100):
+        bench.event(level(Side.BID, 10.0 + price, 1.0))
+    bench.run()
+    assert bench.engine.resnapshots() == [("venue", 0)]
+    before = checkpoints(bench)
+    while checkpoints(bench) < before + 2:
+        bench.engine.run(PARK, 0, 0, 0)
+    bench.restart()
+    assert ("venue", 1) in bench.engine.resnapshots()
+
+
+def test_a_size_that_no_sum_could_hold_is_refused(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.event(level(Side.BID, 10.0, 1e300, instrument=3) | {"ref": 1})
+    bench.run()
+    assert bench.engine.book(3) == ([], [])
+    assert read_file(tmp_path / "conflator.counters")["conflate_bad_level"] == {0: 1}
