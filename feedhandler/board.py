@@ -1,5 +1,7 @@
 """Reading the board from Python: the latest state of every instrument as numpy records (shm/board.hpp)."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,10 @@ _FIELDS = [
     ("source", "<u2"), ("state", "<u2"), ("bid_levels", "<u2"), ("ask_levels", "<u2"), ("last_side", "u1"),
     ("flags", "u1"), ("reserved", "<u2"), ("spare", "<u8", (2,)),
 ]  # fmt: skip
+
+
+# A writer that lost its core inside a row gets it back within some scheduler slices; a dead one never.
+_PAUSES_S = (0.0, 0.0, *[0.001] * 50)
 
 
 def row_dtype(depth: int) -> "np.dtype[Any]":
@@ -44,17 +50,19 @@ class Board:
 
     def row(self, instrument: int) -> Any:
         """Return one instrument's row (a numpy record, this object's own buffer: valid until the next call)."""
-        if not self._native.read(instrument, self._bytes):
-            if instrument > self._native.rows:
-                raise RuntimeError(f"no row {instrument}: the board has rows 1..{self._native.rows}")
-            raise RuntimeError(f"row {instrument} kept changing while it was read, or its writer died in it")
+        if instrument > self._native.rows:
+            raise RuntimeError(f"no row {instrument}: the board has rows 1..{self._native.rows}")
+        if not _patiently(lambda: self._native.read(instrument, self._bytes)):
+            raise RuntimeError(
+                f"row {instrument} stayed half written for 50 ms: its writer died in it, or stands still"
+            )
         return self._row[0]
 
     def rows(self) -> Rows:
         """Return all rows that were ever written, copied, in the order of instrument ids."""
         out = np.zeros(self._native.rows + 1, self.dtype)
-        if self._native.read_all(out.view(np.uint8)):
-            raise RuntimeError("rows of the board kept changing while they were read")
+        if not _patiently(lambda: not self._native.read_all(out.view(np.uint8))):
+            raise RuntimeError("a row stayed half written for 50 ms: its writer died in it, or stands still")
         written: Rows = out[out["instrument"] != 0]
         return written
 
@@ -72,3 +80,11 @@ class Board:
         """Map the current board file: needed after the conflator was restarted."""
         self._native.attach()
         self._prepare()
+
+
+def _patiently(read: Callable[[], bool]) -> bool:
+    for pause_s in _PAUSES_S:
+        if read():
+            return True
+        time.sleep(pause_s)
+    return False
