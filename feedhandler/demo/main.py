@@ -155,6 +155,8 @@ def verdict(report: dict[str, Any]) -> list[str]:
     counts = {name: report[name] for name in (COUNTED if kills else ("ticks_sent", *COUNTED))}
     if len(set(counts.values())) != 1:
         wrong.append(f"counts differ: {counts}")
+    if report["instruments_miscounted"]:
+        wrong.append(f"{report['instruments_miscounted']} instruments with wrong counts: {report.get('miscounted')}")
     if report["books_differing"]:
         wrong.append(f"{report['books_differing']} books differ from the venue's: {report['differing']}")
     for kill in kills:

@@ -10,6 +10,7 @@ from feedhandler.counters import read_all
 from feedhandler.demo import judge, latency
 from feedhandler.demo.faults import Faults, Seen
 from feedhandler.demo.rig import HANDLER, PROCESSES, Rig
+from feedhandler.instruments import Directory
 from feedhandler.record.journal import open_journal
 from feedhandler.record.parquet_read import read_table
 from feedhandler.tick import TICK_KINDS, Flag
@@ -39,7 +40,18 @@ class Findings:
         websocket = judge.websocket_books(int((rig.run_dir / "bridge.port").read_text()))
         venue_of = {symbol: venue for venue, symbol in self.symbols.items()}
         self.websocket = {venue_of.get(symbol, symbol): book for symbol, book in websocket.items()}
+        self.miscounted = self._miscounted(rig)
         self.restarts = {name: facts["restarts"] for name, facts in rig.supervisor.status()["processes"].items()}
+
+    def _miscounted(self, rig: Rig) -> list[str]:
+        """Return the instruments of which the ring has not as many ticks as the venue wrote, or cut and sent again."""
+        ring = rig.tally.by_instrument.tolist()
+        wrong = []
+        for entry in Directory(rig.folder / "state" / "instruments.dir").all():
+            written = sum(self.counts[name].get(entry.venue_symbol, 0) for name in ("sent", "cut", "skipped"))
+            if written != (ring[entry.id] if entry.id < len(ring) else 0):
+                wrong.append(entry.venue_symbol)
+        return wrong
 
     def counter(self, process: str, name: str) -> int:
         """Sum a counter over its slots; 0 where the process has none."""
@@ -90,6 +102,8 @@ class Findings:
             "ticks_journaled": self.journaled,
             "ticks_in_parquet": self.in_parquet,
             "lost": lost,
+            "instruments_miscounted": len(self.miscounted),
+            "miscounted": self.miscounted[:10],
             "books_checked": 3 * len(self.truth),
             "books_differing": sum(map(len, wrong.values())),
             "differing": {name: symbols[:10] for name, symbols in wrong.items()},
