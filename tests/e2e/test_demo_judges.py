@@ -157,10 +157,16 @@ def stale_at(log: np.ndarray, seen: Seen, moment: int, tolerance: int) -> set[in
     """The definition, one instrument and one row at a time."""
     wrong = set()
     for key in set(log["instrument"].tolist()):
-        held = [v[0] for i, at, v in zip(seen.instrument, seen.arrival, seen.values, strict=True) if i == key and at <= moment]
+        held = [
+            v[0]
+            for i, at, v in zip(seen.instrument, seen.arrival, seen.values, strict=True)
+            if i == key and at <= moment
+        ]
         rows = [row for row in log if row["instrument"] == key]
         ends = [*(row["ts"] for row in rows[1:]), moment + 1]
-        good = [row["bid"] for row, end in zip(rows, ends, strict=True) if row["ts"] - EARLY_NS <= moment < end + tolerance]
+        good = [
+            row["bid"] for row, end in zip(rows, ends, strict=True) if row["ts"] - EARLY_NS <= moment < end + tolerance
+        ]
         if rows[0]["ts"] + tolerance > moment and not held:
             continue
         wrong |= {key} if not held or held[-1] not in good else set()
