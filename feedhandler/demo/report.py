@@ -84,15 +84,6 @@ class Findings:
         seen = {name: np.load(path) for name, path in (("ws", websocket), ("zmq", zmq))}
         wrong = self._differing(seen["ws"])
         seconds = float(self.status["seconds"])
-        lost = {
-            "wire": expected - received,
-            "ring": received - ring,
-            "journal": ring - self.journaled,
-            "parquet": self.journaled - self.in_parquet,
-            "conflator": self.counter("conflator", "conflate_lapped"),
-            "publisher": self.counter("conflator", "publish_dropped") + int(seen["zmq"]["counts"][1]),
-            "bridge": self.counter("bridge", "bridge_trades_dropped") + int(seen["ws"]["counts"][1]),
-        }
         log = latency.read_bbo_log(rig.bbo_log)
         result = {
             "ticks_sent": sent,
@@ -101,7 +92,7 @@ class Findings:
             "ticks_in_ring": ring,
             "ticks_journaled": self.journaled,
             "ticks_in_parquet": self.in_parquet,
-            "lost": lost,
+            "lost": self._lost(expected, received, seen),
             "instruments_miscounted": len(self.miscounted),
             "miscounted": self.miscounted[:10],
             "books_checked": 3 * len(self.truth),
@@ -116,15 +107,32 @@ class Findings:
             "rss_mb": rig.rss_mb,
             "source_to_ring_us": latency.summary_us(self.source_to_ring),
         }
-        for name in ("zmq", "ws"):
-            delivered = self._delivered(log, seen[name])
-            result[f"source_to_{name}_us"] = latency.summary_us(delivered.latency_ns)
-            result[f"{name}_changes_conflated"] = delivered.conflated
         if faults is not None and faults.kills:
-            numbers = self._numbers(seen["ws"])
-            client = Seen(numbers, seen["ws"]["arrival"], seen["ws"]["values"])
+            client = Seen(self._numbers(seen["ws"]), seen["ws"]["arrival"], seen["ws"]["values"])
             result["kills"] = faults.report(self.status, log, client)
-        return result | self._faults()
+        return result | self._latencies(log, seen) | self._faults()
+
+    def _lost(self, expected: int, received: int, seen: dict[str, Any]) -> dict[str, int]:
+        ring = self._rig.tally.ticks
+        return {
+            "wire": expected - received,
+            "ring": received - ring,
+            "journal": ring - self.journaled,
+            "parquet": self.journaled - self.in_parquet,
+            "conflator": self.counter("conflator", "conflate_lapped"),
+            "publisher": self.counter("conflator", "publish_dropped") + int(seen["zmq"]["counts"][1]),
+            "bridge": self.counter("bridge", "bridge_trades_dropped") + int(seen["ws"]["counts"][1]),
+        }
+
+    def _latencies(self, log: latency.Array, seen: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, client in seen.items():
+            # What changed before a client was there came with its snapshot: no update ever owed it that.
+            since = client["arrival"].min(initial=np.iinfo(np.int64).max)
+            delivered = self._delivered(log[log["ts"] >= since], client)
+            found[f"source_to_{name}_us"] = latency.summary_us(delivered.latency_ns)
+            found[f"{name}_changes_conflated"] = delivered.conflated
+        return found
 
     def _cpu(self) -> dict[str, float]:
         return {name: self._rig.cpu_s[name] for name in sorted(self._rig.cpu_s)}
