@@ -75,6 +75,7 @@ def steps(options: argparse.Namespace) -> list[tuple[str, list[str], float]]:
     found: list[tuple[str, list[str], float]] = []
     if options.only != "e2e":
         found += [(name, ["--runs", str(options.micro_runs)], MICRO_TIMEOUT_S) for name in modules()]
+        found.append(("perf.micro.bridge", [], MICRO_TIMEOUT_S))  # one run at a pace, not runs of chunks
     if options.only != "micro":
         arguments = [
             "--rates", ",".join(f"{rate:g}" for rate in options.rates), "--seconds", f"{options.seconds:g}",

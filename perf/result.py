@@ -101,9 +101,13 @@ def document(results: Iterable[Result]) -> dict[str, Any]:
 
 
 def load(path: Path) -> list[Result]:
-    """Read the results of a file. Raises ValueError naming the file."""
+    """Read the results of a file; a module that only counts its runs has one figure. ValueError names the file."""
     try:
-        return msgspec.convert(json.loads(path.read_bytes())["results"], list[Result])
+        rows = json.loads(path.read_bytes())["results"]
+        for row in rows:
+            if isinstance(row["runs"], int):
+                row["runs"] = [row["median"]]
+        return msgspec.convert(rows, list[Result])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no result file: {error}") from None
 

@@ -71,6 +71,21 @@ def test_a_document_has_exactly_the_agreed_keys(tmp_path: Path) -> None:
     assert load(path) == [one]
 
 
+def test_a_count_of_runs_stands_for_one_figure(tmp_path: Path) -> None:
+    row = {
+        "name": "a",
+        "unit": "ns",
+        "median": 3.0,
+        "p99": None,
+        "runs": 1,
+        "peer": None,
+        "peer_median": None,
+        "ratio": None,
+    }
+    (tmp_path / "r").write_text(json.dumps({"results": [row]}))
+    assert load(tmp_path / "r")[0].runs == [3.0]
+
+
 def test_contenders_take_turns() -> None:
     calls: list[str] = []
     found = in_turns(2, 3, {"a": (lambda: calls.append("a"), 1), "b": (lambda: calls.append("b"), 10)})
