@@ -9,25 +9,26 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from feedhandler.client import GapEvent, Subscriber, Update
+from feedhandler.client import Event, GapEvent, Subscriber, Update
 from feedhandler.clock import Clock
 from feedhandler.demo.deliveries import Deliveries, Stop
 from feedhandler.topics import Bbo
 
 
-def _take(event: object, deliveries: Deliveries, now_ns: int, *, record: bool) -> None:
-    match event:
-        case Update(topic=topic, payload=payload):
-            deliveries.updates += 1
-            if isinstance(payload, Bbo):
-                number = deliveries.number(topic.symbol, topic.source)
-                deliveries.last[number] = (payload.bid, payload.bid_size, payload.ask, payload.ask_size)
-                if record:
-                    deliveries.key.append(number)
-                    deliveries.ts_event.append(payload.ts_event)
-                    deliveries.arrival.append(now_ns)
-        case GapEvent():
-            deliveries.gaps += 1
+def _take(events: list[Event], deliveries: Deliveries, now_ns: int, *, record: bool) -> None:
+    for event in events:
+        if not isinstance(event, Update):
+            deliveries.gaps += isinstance(event, GapEvent)
+            continue
+        deliveries.updates += 1
+        payload = event.payload
+        if isinstance(payload, Bbo):
+            number = deliveries.number(event.topic.symbol, event.topic.source)
+            deliveries.last[number] = (payload.bid, payload.bid_size, payload.ask, payload.ask_size)
+            if record:
+                deliveries.key.append(number)
+                deliveries.ts_event.append(payload.ts_event)
+                deliveries.arrival.append(now_ns)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,8 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 waiting = False
             events = subscriber.poll(0.1)
             now_ns = clock.now_ns()
-            for event in events:
-                _take(event, deliveries, now_ns, record=not options.no_record)
+            _take(events, deliveries, now_ns, record=not options.no_record)
     deliveries.save(options.out)
     return 0
 

@@ -133,4 +133,8 @@ class Sequencer:
             self.counts.events_dropped += 1
 
     def _collect(self, stream: Stream, value: Any, snapshot: bool, records: bytes | None) -> None:
-        self._append(Update(stream.topic, value, snapshot, records))
+        events = self._events
+        if len(events) < EVENTS_MAX:
+            events.append(Update(stream.topic, value, snapshot, records))
+        else:
+            self.counts.events_dropped += 1

@@ -7,7 +7,7 @@ import msgspec
 from feedhandler.topics import Payload, Topic
 
 
-class Update(msgspec.Struct):
+class Update(msgspec.Struct, gc=False):
     """One payload, in `seq` order per topic.
 
     `snapshot`: it came from the snapshot service and states the present; it may jump ahead of the
