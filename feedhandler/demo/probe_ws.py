@@ -116,6 +116,9 @@ async def _connect(options: argparse.Namespace, clock: Clock, deliveries: Delive
         except (OSError, ValueError, picows.WSError):
             await asyncio.sleep(RETRY_S)
             continue
+        if listener is None:  # picows: the connection ended between the handshake and this task's turn
+            await asyncio.sleep(RETRY_S)
+            continue
         probe = cast("Probe", listener)
         while not probe.closed.done() and not stop.asked:
             await asyncio.wait([probe.closed], timeout=0.1)
