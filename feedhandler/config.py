@@ -173,7 +173,7 @@ class Recorder(Scheduling, kw_only=True):
     segment_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 31)] = 1 << 28
     fsync: Literal["none", "interval", "block"] = "interval"
     fsync_interval_s: Seconds = 0.2
-    poll_interval_ms: Annotated[int, Meta(ge=1, le=10_000)] = 5
+    poll_interval_ms: Annotated[int, Meta(ge=1, le=10_000)] = 20
     parquet: Parquet | None = None
 
 

@@ -3,6 +3,7 @@
 Used by the demo, the end-to-end tests and the benchmarks.
 """
 
+import os
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,7 @@ class RigError(FeedhandlerError):
 class RigOptions(msgspec.Struct, kw_only=True):
     """What to run. `speed` 0 = flat out; `extra` = TOML lines by section name, added to the configuration.
 
+    `wake_us`: the venue sends together what is due within this time; latency counts from the intended time still.
     `hold`: the flow starts with `begin()`, when the measuring clients are ready; else as soon as all is subscribed.
     """
 
@@ -46,6 +48,7 @@ class RigOptions(msgspec.Struct, kw_only=True):
     capture: Path | None = None
     speed: float = 1.0
     hold: bool = False
+    wake_us: float = 100.0
     extra: dict[str, str] = {}
 
 
@@ -88,6 +91,7 @@ class Rig:
         command = ["--port", "0", "--port-file", str(self.folder / "venue.port"), "--control", str(self.sim_control)]
         command += ["--instruments-csv", str(self.folder / "instruments.csv"), "--bbo-log", str(self.bbo_log)]
         command += ["--clock-dir", str(self.shm_dir), "--seed", str(options.seed), "--wait-subscribers"]
+        command += ["--wake-us", str(options.wake_us)]
         if options.capture is not None:
             command += ["--capture", str(options.capture), "--speed", str(options.speed) if options.speed else "flat"]
         else:
@@ -136,6 +140,14 @@ class Rig:
         for name in self.clients:
             self._wait_for(self.folder / f"{name}.ready")
         self.venue("release")
+
+    def favour(self, priority: int, *clients: str) -> None:
+        """Run the venue and these clients at a SCHED_FIFO priority, as the configuration does for the system's own."""
+        for process in (self.sim, *(self.clients[name] for name in clients)):
+            if process is None:
+                continue
+            for thread in psutil.Process(process.pid).threads():
+                os.sched_setscheduler(thread.id, os.SCHED_FIFO, os.sched_param(priority))
 
     def poll(self, timeout_s: float) -> None:
         """Supervise for `timeout_s`, count what is in the ring, note CPU and memory."""

@@ -19,7 +19,11 @@ START_ALLOWANCE_S = 600.0  # the flow is paused when the window is over: this on
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. `seconds` is the measured window's length, `reserve_s` what `watch` needs before it."""
+    """One run. `seconds` is the measured window's length, `reserve_s` what `watch` needs before it.
+
+    `realtime` > 0: handler, conflator, bridge, the venue and the WebSocket client of everything run at this SCHED_FIFO
+    priority, and the recorder at nice 10.
+    """
 
     folder: Path
     rate: float
@@ -27,6 +31,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     instruments: int = 1000
     seed: int = 1
     reserve_s: float = 0.0
+    wake_us: float = 100.0
+    realtime: int = 0
     extra: dict[str, str] = {}
 
 
@@ -46,6 +52,15 @@ class Figures(msgspec.Struct, frozen=True):
     gaps: int
 
 
+def realtime_sections(options: RunOptions) -> dict[str, str]:
+    """Return the extra lines of configuration: the data path at its SCHED_FIFO priority, the recorder behind all."""
+    if not options.realtime:
+        return options.extra
+    first = f"realtime = {options.realtime}\n"
+    lines = {"handler": first, "conflator": first, "bridge": first, "recorder": "priority = 10\n"}
+    return {name: lines.get(name, "") + options.extra.get(name, "") for name in {**lines, **options.extra}}
+
+
 def run(options: RunOptions, watch: Callable[[Rig], None] | None = None) -> Figures:
     """Run once. `watch` is called before the measured window (the soak looks at memory meanwhile)."""
     rig_options = RigOptions(
@@ -54,13 +69,16 @@ def run(options: RunOptions, watch: Callable[[Rig], None] | None = None) -> Figu
         instruments=options.instruments,
         seconds=options.seconds + options.reserve_s + START_ALLOWANCE_S,
         seed=options.seed,
-        extra=options.extra,
+        extra=realtime_sections(options),
+        wake_us=options.wake_us,
     )
     options.folder.parent.mkdir(parents=True, exist_ok=True)
     log = options.folder.with_name(f"{options.folder.name}.supervisor.log")  # beside the folder, which is emptied
     with log.open("w") as stderr, contextlib.redirect_stderr(stderr), Rig(rig_options) as rig:
         load.start(rig)
         load.wait_ready(rig)
+        if options.realtime:
+            rig.favour(options.realtime, "websocket")
         sent_before, at_before = rig.venue("status")["ticks_sent"], clock.monotonic_ns()
         if watch is not None:
             watch(rig)

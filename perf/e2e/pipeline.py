@@ -108,6 +108,12 @@ def arguments(parse: argparse.ArgumentParser) -> None:
     parse.add_argument("--seconds", type=float, default=60.0, help="measured window of a run (%(default)s)")
     parse.add_argument("--instruments", type=int, default=1000)
     parse.add_argument("--folder", type=Path, default=Path("var/bench"), help="the runs' files; emptied (%(default)s)")
+    parse.add_argument(
+        "--wake-us", type=float, default=400.0, help="the venue sends together what is due in it (%(default)s)"
+    )
+    parse.add_argument(
+        "--realtime", type=int, default=10, help="SCHED_FIFO priority of the measured path; 0 = none (%(default)s)"
+    )
     parse.add_argument("--set", action="append", default=[], metavar="SECTION:LINE", help="a line of configuration")
 
 
@@ -137,7 +143,7 @@ def measure(options: argparse.Namespace) -> tuple[list[Result], list[str]]:
             folder = options.folder / f"e2e-{label(rate)}"
             asked = RunOptions(
                 folder=folder, rate=rate, seconds=options.seconds, instruments=options.instruments,
-                seed=number, extra=extra(options.set),
+                seed=number, extra=extra(options.set), wake_us=options.wake_us, realtime=options.realtime,
             )  # fmt: skip
             try:
                 runs.append(run(asked))
