@@ -36,7 +36,7 @@ class Findings:
         self.truth = judge.venue_books(rig.venue("books"))
         self.counters = read_all(rig.shm_dir)
         self.board, self.depth = judge.board_books(rig.shm_dir, rig.folder / "state")
-        self.symbols = _symbols(rig.folder / "instruments.csv")
+        self.symbols = listed_symbols(rig.folder / "instruments.csv")
         websocket = judge.websocket_books(int((rig.run_dir / "bridge.port").read_text()))
         venue_of = {symbol: venue for venue, symbol in self.symbols.items()}
         self.websocket = {venue_of.get(symbol, symbol): book for symbol, book in websocket.items()}
@@ -159,7 +159,7 @@ class Findings:
         return latency.oldest_undelivered(log, self._numbers(seen), seen["ts_event"], seen["arrival"])
 
 
-def _symbols(path: Path) -> dict[str, str]:
+def listed_symbols(path: Path) -> dict[str, str]:
     """Return {venue symbol: symbol} of an instruments file, in its order."""
     header, *rows = (line.split(",") for line in path.read_text().splitlines() if line)
     venue, symbol = header.index("venue"), header.index("symbol")

@@ -91,7 +91,6 @@ public:
     Output& output() noexcept { return publisher_.output(); }
     [[nodiscard]] std::uint64_t publisher_epoch() const noexcept { return publisher_epoch_; }
     std::vector<Resnapshot>& resnapshots() noexcept { return resnapshots_; }
-    [[nodiscard]] const std::vector<std::string>& ring_names() const noexcept { return ring_names_; }
     [[nodiscard]] std::vector<Input>& inputs() noexcept { return inputs_; }
     [[nodiscard]] Registry& registry() noexcept { return registry_; }
     [[nodiscard]] const SharedClock& clock() const noexcept { return clock_; }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from feedhandler import clock
+from feedhandler.demo.report import listed_symbols
 from feedhandler.demo.rig import Rig, RigError
 from feedhandler.errors import ControlError
 
@@ -22,16 +23,11 @@ def symbol_sets(symbols: list[str]) -> Iterator[list[str]]:
         yield [symbols[(client + step * i) % len(symbols)] for i in range(count)]
 
 
-def _symbols(rig: Rig) -> list[str]:
-    header, *rows = (line.split(",") for line in (rig.folder / "instruments.csv").read_text().splitlines() if line)
-    return [row[header.index("symbol")] for row in rows]
-
-
 def start(rig: Rig) -> None:
     """Start the eleven clients and the control. Their files: websocket.npz, zmq.npz, ws1..ws9.npz, control.npz."""
     rig.zmq_client("zmq", "--topics", "")
     rig.websocket_client("websocket")
-    for number, symbols in enumerate(symbol_sets(_symbols(rig)), 1):
+    for number, symbols in enumerate(symbol_sets(list(listed_symbols(rig.folder / "instruments.csv").values())), 1):
         path = rig.folder / f"ws{number}.symbols"
         path.write_text(json.dumps(symbols))
         rig.websocket_client(f"ws{number}", "--symbols", str(path), "--no-record")
