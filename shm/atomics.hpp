@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "shm/layout.hpp"
+#include "shm/point.hpp"
 
 namespace fh {
 
@@ -26,7 +27,10 @@ inline void store(Word& word, Word value, std::memory_order order) noexcept {
 inline void store_words(void* to, const void* from, std::size_t words) noexcept {
     auto* target = static_cast<std::uint64_t*>(to);
     const auto* source = static_cast<const std::uint64_t*>(from);
-    for (std::size_t i = 0; i < words; ++i) store(target[i], source[i], std::memory_order_relaxed);
+    for (std::size_t i = 0; i < words; ++i) {
+        store(target[i], source[i], std::memory_order_relaxed);
+        FH_POINT("words.stored");
+    }
 }
 
 inline void load_words(void* to, const void* from, std::size_t words) noexcept {

@@ -79,6 +79,7 @@ public:
         ::unlink(draft.c_str());
         const File file = File::open(draft, O_RDWR | O_CREAT | O_EXCL);
         if (!file.ok()) fail("creating " + draft);
+        FH_POINT("board.created");
         row_bytes_ = board_row_bytes(depth);
         const std::size_t bytes = BOARD_ROWS_OFFSET + row_bytes_ * (std::size_t{rows} + 1);
         allocate(file, bytes, draft);
@@ -94,7 +95,9 @@ public:
         header_->publisher_epoch = publisher_epoch;
         heartbeat(monotonic_ns());
         header_->magic = BOARD_MAGIC;
+        FH_POINT("board.ready");
         publish_by_rename(draft, path);
+        FH_POINT("board.renamed");
     }
 
     // `row` holds everything but the version; `levels` 2 x depth levels as laid out above.
@@ -103,11 +106,13 @@ public:
         auto* target = mapping_.as<std::uint64_t>(BOARD_ROWS_OFFSET + row_bytes_ * instrument);
         const auto version = load(target[0], std::memory_order_relaxed);
         store(target[0], version + 1, std::memory_order_relaxed);
+        FH_POINT("board.opened");
         std::atomic_thread_fence(
             std::memory_order_release);  // SYNC board.row: odd version before payload; pairs with BoardReader::read()
         store_words(target + 1, reinterpret_cast<const std::uint64_t*>(&row) + 1, sizeof(BoardRow) / 8 - 1);
         store_words(target + sizeof(BoardRow) / 8, levels, std::size_t{depth_} * 4);
         store(target[0], version + 2, std::memory_order_release);  // SYNC board.row: payload before even version
+        FH_POINT("board.closed");
     }
 
     void heartbeat(std::int64_t monotonic_now_ns) noexcept {
@@ -170,6 +175,7 @@ public:
                 load(row[0], std::memory_order_acquire);  // SYNC board.row: pairs with BoardWriter::write()
             if ((before & 1U) != 0) continue;
             load_words(out, row, header_->row_bytes / 8);
+            FH_POINT("board.copied");
             // SYNC board.row: payload before the version is looked at again; pairs with BoardWriter::write()
             std::atomic_thread_fence(std::memory_order_acquire);
             if (load(row[0], std::memory_order_relaxed) == before) return true;

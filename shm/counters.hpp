@@ -157,6 +157,7 @@ public:
         ::unlink(draft.c_str());
         file_ = File::open(draft, O_RDWR | O_CREAT | O_EXCL);
         if (!file_.ok()) fail("creating " + draft);
+        FH_POINT("counters.created");
         const std::size_t bytes = sizeof(CountersHeader) + COUNTER_COUNT * COUNTER_SLOTS * sizeof(std::uint64_t);
         allocate(file_, bytes, draft);
         mapping_ = Mapping(file_, bytes, true);
@@ -169,7 +170,9 @@ public:
         std::strncpy(header->process, process.c_str(), sizeof header->process - 1);
         header->magic = COUNT_MAGIC;
         cells_ = mapping_.as<std::uint64_t>(sizeof(CountersHeader));
+        FH_POINT("counters.ready");
         publish_by_rename(draft, path);
+        FH_POINT("counters.renamed");
     }
 
     void add(Counter counter, std::size_t slot, std::uint64_t n) noexcept {

@@ -114,9 +114,13 @@ public:
             throw std::invalid_argument("source name must have 1 to 47 characters, got '" + name + "'");
         const auto count = load(header_->source_count, std::memory_order_relaxed);
         if (count >= SOURCE_CAPACITY) throw std::length_error("the instrument directory holds at most 64 sources");
-        std::memcpy(header_->sources[count], name.c_str(), name.size() + 1);
+        alignas(8) char text[sizeof header_->sources[0]] = {};
+        std::memcpy(text, name.c_str(), name.size());
+        store_words(header_->sources[count], text, sizeof text / 8);
         sync();
+        FH_POINT("directory.source_written");
         store(header_->source_count, count + 1, std::memory_order_release);  // SYNC directory.source: name before count
+        FH_POINT("directory.source_counted");
         return static_cast<std::uint16_t>(count + 1);
     }
 
@@ -128,9 +132,12 @@ public:
         const auto count = load(header_->count, std::memory_order_relaxed);
         if (count >= DIRECTORY_CAPACITY) throw std::length_error("the instrument directory is full");
         entry.id = count + 1;
-        entries_[count] = entry;
+        FH_POINT("directory.locked");
+        store_words(&entries_[count], &entry, sizeof entry / 8);
+        FH_POINT("directory.written");
         unsynced_ = true;
         store(header_->count, count + 1, std::memory_order_release);  // SYNC directory.append: entry before count
+        FH_POINT("directory.counted");
         refresh();
         return entry.id;
     }
@@ -203,7 +210,9 @@ private:
         header->capacity = DIRECTORY_CAPACITY;
         header->source_capacity = SOURCE_CAPACITY;
         if (::fsync(file.fd()) != 0) fail("syncing " + draft);
+        FH_POINT("directory.ready");
         publish_by_rename(draft, path_);
+        FH_POINT("directory.renamed");
     }
 
     std::string path_;

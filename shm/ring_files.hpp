@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "shm/clock.hpp"
+#include "shm/point.hpp"
 #include "shm/region.hpp"
 
 namespace fh {
@@ -58,7 +59,9 @@ inline std::uint64_t next_epoch(const std::string& state_dir, const std::string&
     if (!file.ok()) fail("creating " + draft);
     if (::write(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || ::fsync(file.fd()) != 0)
         fail("writing " + draft);
+    FH_POINT("epoch.drafted");
     publish_by_rename(draft, path);
+    FH_POINT("epoch.persisted");
     if (File folder = File::open(state_dir, O_RDONLY | O_DIRECTORY); folder.ok()) ::fsync(folder.fd());
     return epoch;
 }

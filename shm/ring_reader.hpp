@@ -88,6 +88,7 @@ public:
         std::size_t count = static_cast<std::size_t>(published - next_ + 1);
         if (count > max) count = max;
         for (std::size_t i = 0; i < count; ++i) load_words(&out[i], slot(next_ + i), RECORD_WORDS);
+        FH_POINT("read.copied");
         if (!still_valid(next_)) return {0, lapped()};
         if (count == max && next_ + count <= published) count = whole_events(out, count);
         next_ += count;
@@ -176,6 +177,7 @@ private:
             const std::uint64_t oldest = claimed > capacity_ ? claimed - capacity_ + 1 : 1;
             const std::uint64_t from = std::max({half, oldest, next_});
             next_ = event_start_behind(from, published);
+            FH_POINT("read.sought");
             if (from > published || still_valid(from)) return;
         }
     }

@@ -38,6 +38,7 @@ public:
         for (std::size_t i = 0; i + keep_epochs < epochs.size(); ++i) {
             ::unlink(ring_path(dir, name, epochs[i]).c_str());
             ++forced_out_;
+            FH_POINT("epoch.unlinked");
         }
     }
 
@@ -50,6 +51,7 @@ public:
         if (seq > claimed_) claim(seq);
         record.seq = seq;
         store_words(slot(seq), &record, RECORD_WORDS);
+        FH_POINT("ring.appended");
     }
 
     // Ends the event: its last record gets LAST. An event longer than a quarter of the ring is
@@ -81,6 +83,7 @@ public:
         std::uint64_t bits = load(*word, std::memory_order_relaxed);
         bits |= static_cast<std::uint64_t>(flag::last) << 8;
         store(*word, bits, std::memory_order_relaxed);
+        FH_POINT("ring.ended");
         event_start_ = staged_;
         return count;
     }
@@ -96,14 +99,19 @@ public:
     // Remembers what a session had consumed once everything staged is published.
     void note(std::size_t session, std::uint64_t value) noexcept {
         auto& turn = note_turn_[session];
+        // The note that counts now stays: one that is not published yet is replaced where it stands.
+        if (header_->notes[session][turn ^ 1U].cursor > published_) turn ^= 1U;
         Note& note = header_->notes[session][turn];
         turn ^= 1U;
         // A writer killed between these stores leaves value 0: the other slot, the note before, then counts.
         store(note.value, std::uint64_t{0}, std::memory_order_relaxed);
+        FH_POINT("note.cleared");
         store(
             note.cursor, event_start_,
             std::memory_order_release);  // SYNC ring.note: no value while the cursor moves; pairs with read_previous()
+        FH_POINT("note.placed");
         store(note.value, value, std::memory_order_release);  // SYNC ring.note: cursor before value
+        FH_POINT("note.written");
     }
 
     // Makes every finished event visible, stamping each record's delay against now_ns, and wakes
@@ -112,9 +120,11 @@ public:
         if (!pending()) return;
         for (std::uint64_t seq = published_ + 1; seq <= event_start_; ++seq) stamp_delay(slot(seq), now_ns);
         published_ = event_start_;
+        FH_POINT("ring.stamped");
         store(
             header_->published, published_,
             std::memory_order_release);  // SYNC ring.publish: payload before cursor; pairs with RingReader::available()
+        FH_POINT("ring.published");
         wake_parked(*wait_);
     }
 
@@ -141,6 +151,7 @@ private:
         store(header_->claimed, claimed_, std::memory_order_relaxed);
         std::atomic_thread_fence(
             std::memory_order_release);  // SYNC ring.claim: claimed before payload; pairs with RingReader::read()
+        FH_POINT("ring.claimed");
     }
 
     static void stamp_delay(Record* record, std::int64_t now_ns) noexcept {
@@ -165,6 +176,7 @@ private:
         const std::string pid = std::to_string(::getpid());
         if (::ftruncate(lock_.fd(), 0) != 0 || ::pwrite(lock_.fd(), pid.data(), pid.size(), 0) < 0)
             fail("writing " + path);
+        FH_POINT("epoch.locked");
     }
 
     // Plain reads: the writer that stored them has ended, and the lock it held is ours. SYNC ring.note
@@ -206,6 +218,7 @@ private:
         ::unlink(draft.c_str());
         file_ = File::open(draft, O_RDWR | O_CREAT | O_EXCL);
         if (!file_.ok()) fail("creating " + draft);
+        FH_POINT("epoch.created");
         try {
             allocate(file_, bytes, draft);
             mapping_ = Mapping(file_, bytes, true);
@@ -214,11 +227,13 @@ private:
             ::unlink(draft.c_str());  // a refused ring leaves neither memory taken nor a sign of starting
             throw;
         }
+        FH_POINT("epoch.allocated");
         header_ = mapping_.as<RingHeader>();
         records_ = mapping_.as<Record>(RECORDS_OFFSET);
         header_->magic = RING_MAGIC;
         header_->record_bytes = sizeof(Record);
         header_->capacity = capacity_;
+        header_->claimed = header_->published = FH_FIRST_CURSOR;
         header_->epoch = epoch_;
         header_->previous_epoch = previous_epoch_;
         header_->previous_last = previous_last_;
@@ -226,14 +241,24 @@ private:
         header_->writer_pid = static_cast<std::uint32_t>(::getpid());
         header_->records_offset = RECORDS_OFFSET;
         std::memcpy(header_->name, name_.c_str(), name_.size() + 1);
+        // What the previous epoch told of a session holds until the session notes something here.
+        for (std::size_t session = 0; session < NOTE_SESSIONS; ++session) {
+            if (previous_notes_[session] == 0) continue;
+            header_->notes[session][0] = {FH_FIRST_CURSOR, previous_notes_[session]};
+            note_turn_[session] = 1;
+        }
         heartbeat(monotonic_ns());
         store(header_->version, LAYOUT_VERSION,
               std::memory_order_release);  // SYNC ring.ready: header before version; pairs with RingReader::attach()
+        FH_POINT("epoch.ready");
         publish_by_rename(draft, ring_path(dir_, name_, epoch_));
+        FH_POINT("epoch.renamed");
         store(wait_->epoch_hint, epoch_,
               std::memory_order_release);  // SYNC ring.epoch: file before hint; pairs with RingReader::newer_epoch()
+        FH_POINT("epoch.hinted");
         store(wait_->wake, load(wait_->wake, std::memory_order_relaxed) + 1, std::memory_order_relaxed);
         futex_wake_all(wait_->wake);
+        FH_POINT("epoch.woken");
     }
 
     static constexpr std::uint64_t CLAIM_AHEAD = 32;  // claims are made in runs: one fence for many records
@@ -250,10 +275,10 @@ private:
     RingHeader* header_ = nullptr;
     Record* records_ = nullptr;
     std::uint64_t epoch_ = 0;
-    std::uint64_t staged_ = 0;
-    std::uint64_t claimed_ = 0;
-    std::uint64_t published_ = 0;
-    std::uint64_t event_start_ = 0;
+    std::uint64_t staged_ = FH_FIRST_CURSOR;
+    std::uint64_t claimed_ = FH_FIRST_CURSOR;
+    std::uint64_t published_ = FH_FIRST_CURSOR;
+    std::uint64_t event_start_ = FH_FIRST_CURSOR;
     std::uint64_t previous_epoch_ = 0;
     std::uint64_t previous_last_ = 0;
     std::uint64_t refused_ = 0;

@@ -11,6 +11,7 @@
 #include "shm/atomics.hpp"
 #include "shm/clock.hpp"
 #include "shm/layout.hpp"
+#include "shm/point.hpp"
 
 namespace fh {
 
@@ -38,11 +39,15 @@ inline void wake_parked(WaitPage& page) noexcept {
     std::atomic_thread_fence(
         std::memory_order_seq_cst);  // SYNC ring.park: published before parked is read; pairs with park()
     if (load(page.parked, std::memory_order_relaxed) == 0) return;
+    FH_POINT("wake.parked_seen");
     store(page.parked, 0U, std::memory_order_relaxed);
+    FH_POINT("wake.parked_cleared");
     // Release: a reader that sees the new wake and then parks must not have its `parked` undone by the store above.
     store(page.wake, load(page.wake, std::memory_order_relaxed) + 1,
           std::memory_order_release);  // SYNC ring.wake: parked = 0 before wake; pairs with park()
+    FH_POINT("wake.raised");
     futex_wake_all(page.wake);
+    FH_POINT("wake.called");
 }
 
 // Reader side. `ready` re-checks the cursor after the intent to park is visible, so that either the
@@ -50,10 +55,13 @@ inline void wake_parked(WaitPage& page) noexcept {
 template <class Ready>
 inline void park(WaitPage& page, Ready ready, std::int64_t timeout_ns) noexcept {
     const auto wake = load(page.wake, std::memory_order_acquire);  // SYNC ring.wake: pairs with wake_parked()
+    FH_POINT("park.wake_read");
     store(page.parked, 1U, std::memory_order_relaxed);
     std::atomic_thread_fence(
         std::memory_order_seq_cst);  // SYNC ring.park: parked before published is read; pairs with wake_parked()
+    FH_POINT("park.parked_set");
     if (ready()) return;
+    FH_POINT("park.checked");
     futex_wait(page.wake, wake, timeout_ns);
 }
 

@@ -184,3 +184,35 @@ def test_a_note_half_written_leaves_the_one_before(tmp_path: Path) -> None:
         file.seek(-8, os.SEEK_CUR)
         file.write(bytes(8))
     assert writer(tmp_path).previous_note(3) == 7
+
+
+def test_an_epoch_that_noted_nothing_hands_on_the_notes_before_it(tmp_path: Path) -> None:
+    # A handler killed twice in a row: the second time before its sessions noted anything.
+    ring = writer(tmp_path)
+    ring.append(event(1).view(np.uint8))
+    ring.note(3, 7)
+    ring.publish(0)
+    del ring
+    ring = writer(tmp_path)
+    assert ring.previous_note(3) == 7
+    publish(ring, event(2))
+    del ring
+    ring = writer(tmp_path)
+    assert [ring.previous_note(session) for session in (2, 3)] == [0, 7]
+    ring.note(3, 8)  # what is noted here counts from here on, at the same cursor
+    del ring
+    assert writer(tmp_path).previous_note(3) == 8
+
+
+def test_a_second_note_before_a_publish_leaves_the_one_that_counts(tmp_path: Path) -> None:
+    ring = writer(tmp_path)
+    ring.append(event(1).view(np.uint8))
+    ring.note(3, 7)
+    ring.publish(0)
+    for value in (8, 9, 10):
+        ring.append(event(1).view(np.uint8))
+        ring.note(3, value)
+    epoch = ring.epoch
+    del ring
+    ring = writer(tmp_path)
+    assert (ring.previous_epoch, ring.previous_last, ring.previous_note(3)) == (epoch, 1, 7)
