@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feedhandler import __version__
+from feedhandler import __version__, get_include
 
 if TYPE_CHECKING:
     import cyclopts
@@ -25,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments in (["--version"], ["version"]):
         print(f"feedhandler {__version__}")
+        return 0
+    if arguments == ["include-dir"]:  # needs no dependency, as no C++ build does
+        include_dir()
         return 0
     if arguments and arguments[0] in OWN_PARSERS:
         from importlib import import_module
@@ -60,7 +63,7 @@ def _app() -> "cyclopts.App":
     import cyclopts
 
     app = cyclopts.App(name="feedhandler", version=__version__, help="Low-latency market data feed handler.")
-    commands: tuple[Any, ...] = (run, check, doctor, ctl, version)
+    commands: tuple[Any, ...] = (run, check, doctor, ctl, include_dir, version)
     for command in commands:
         app.command(command)
     app.command(_shown, name="demo", help="Run the whole system against a simulated venue. See `demo --help`.")
@@ -84,6 +87,11 @@ def _shown() -> None:
 def version() -> None:
     """Print the version."""
     print(f"feedhandler {__version__}")
+
+
+def include_dir() -> None:
+    """Print the include path for C++ programs: `g++ -std=c++20 -I$(feedhandler include-dir) engine.cpp`."""
+    print(get_include())
 
 
 def run(config: Path) -> int:

@@ -6,7 +6,7 @@ import pytest
 from tree import ROOT, imports, relative, under
 
 STAGES = ("sources", "conflate", "publish", "bridge", "record", "api")
-JOINERS = ("handler", "conflator", "recorder", "cli", "demo", "supervisor", "bridge.__main__")
+JOINERS = ("handler", "conflator", "recorder", "cli", "demo", "supervisor", "bridge.__main__", "__main__")
 GROUND_FLOOR = ("tick", "instruments", "limits", "errors", "clock", "config", "counters", "agent", "ring")
 SANS_IO_BANNED = ("socket", "select", "selectors", "asyncio", "zmq", "time", "threading", "feedhandler.clock")
 CODE = under("feedhandler", ".py")

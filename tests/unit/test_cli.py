@@ -37,10 +37,22 @@ def test_the_version_imports_nothing_heavy() -> None:
     ]
 
 
+def test_include_dir_needs_no_dependency_and_has_the_headers() -> None:
+    code = "import sys; from feedhandler.cli import main; main(['include-dir']); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    folder, loaded = done.stdout.splitlines()
+    assert (Path(folder) / "shm" / "feedhandler.hpp").exists()
+    assert not [name for name in ("numpy", "cyclopts", "feedhandler._native") if f"'{name}'" in loaded]
+    module = subprocess.run(
+        [sys.executable, "-m", "feedhandler", "include-dir"], capture_output=True, text=True, check=True
+    )
+    assert module.stdout == f"{folder}\n"
+
+
 def test_help_lists_every_command() -> None:
     result = feedhandler("--help")
     assert result.returncode == 0
-    for command in ("run", "check", "doctor", "ctl", "demo", "simulate", "journal", "ring", "version"):
+    for command in ("run", "check", "doctor", "ctl", "demo", "simulate", "journal", "ring", "include-dir", "version"):
         assert f" {command} " in result.stdout
 
 
