@@ -54,7 +54,9 @@ void counters_are_read_by_name_and_followed_over_a_restart(const std::string& di
 }
 
 void counters_of_another_version_are_refused(const std::string& dir) {
-    { const fh::Counters counters(dir, "other", 7); }
+    {
+        const fh::Counters counters(dir, "other", 7);
+    }
     const fh::File file = fh::File::open(dir + "/other.counters", O_RDWR);
     const std::uint32_t version = 77;
     CHECK(::pwrite(file.fd(), &version, sizeof version, 8) == sizeof version);
