@@ -123,9 +123,19 @@ public:
         return next_ - before;
     }
 
+    // True where there is something to read, or a newer epoch.
     bool wait(WaitPolicy policy, std::int64_t timeout_ns) noexcept {
-        return wait_until(wait_, policy, [this] { return available() >= next_ || newer_epoch(); }, timeout_ns);
+        const auto ready = [this] {
+            // A record is in another core's cache than the cursor that shows it: a spinning reader asks for both at
+            // once, else it would wait for one after the other.
+            __builtin_prefetch(slot(next_));
+            return next_ <= available() || newer_epoch();
+        };
+        return wait_until(wait_, policy, ready, timeout_ns);
     }
+
+    // Where to park for this ring (wait_any.hpp); null where this process may not write it.
+    [[nodiscard]] WaitPage* wait_page() const noexcept { return wait_; }
 
     // A newer epoch has been published. A hint for speed: the directory is the truth.
     [[nodiscard]] bool newer_epoch() const noexcept {

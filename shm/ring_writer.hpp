@@ -45,12 +45,12 @@ public:
     // Stages one record of the current event; seq is given here. The caller's record is copied. What exceeds
     // the longest event allowed is counted only: storing it would claim slots that readers still need.
     void append(const Record& staged) noexcept {
-        Record record = staged;
         const std::uint64_t seq = ++staged_;
         if (seq - event_start_ > capacity_ / 4) return;
         if (seq > claimed_) claim(seq);
-        record.seq = seq;
-        store_words(slot(seq), &record, RECORD_WORDS);
+        auto* target = reinterpret_cast<std::uint64_t*>(slot(seq));
+        store_words(target, &seq, 1);
+        store_words(target + 1, reinterpret_cast<const std::uint64_t*>(&staged) + 1, RECORD_WORDS - 1);
         FH_POINT("ring.appended");
     }
 

@@ -70,10 +70,13 @@ inline void sleep_ns(std::int64_t ns) noexcept {
     ::nanosleep(&t, nullptr);
 }
 
-// Waits by policy until ready() or the timeout. `page` is null where the reader may not write it:
-// then parking is a timed wait of at most 50 us a turn.
-template <class Ready>
-inline bool wait_until(WaitPage* page, WaitPolicy policy, Ready ready, std::int64_t timeout_ns) noexcept {
+// For those whom nobody can wake: so long is a wake-up late then.
+inline void nap(std::int64_t left_ns) noexcept { sleep_ns(left_ns < 50'000 ? left_ns : 50'000); }
+
+// Waits by policy until ready() or the timeout. `sleep(ready, left_ns)` is what parking means here: it may end early,
+// and looks at ready() once more when its intent to sleep is visible.
+template <class Ready, class Sleep>
+inline bool wait_by(WaitPolicy policy, Ready ready, Sleep sleep, std::int64_t timeout_ns) noexcept {
     if (ready()) return true;
     if (timeout_ns <= 0) return false;
     const auto deadline = monotonic_ns() + timeout_ns;
@@ -88,18 +91,24 @@ inline bool wait_until(WaitPage* page, WaitPolicy policy, Ready ready, std::int6
             spins += 64;
         } else if (policy == WaitPolicy::yield) {
             ::syscall(SYS_sched_yield);
-        } else {
-            const auto left = deadline - monotonic_ns();
-            if (left > 0) {
-                if (page != nullptr)
-                    park(*page, ready, left);
-                else
-                    sleep_ns(left < 50'000 ? left : 50'000);
-            }
+        } else if (const auto left = deadline - monotonic_ns(); left > 0) {
+            sleep(ready, left);
         }
         if (ready()) return true;
         if (monotonic_ns() >= deadline) return false;
     }
+}
+
+// The same on one wait page. `page` is null where the reader may not write it: then parking is a timed wait.
+template <class Ready>
+inline bool wait_until(WaitPage* page, WaitPolicy policy, Ready ready, std::int64_t timeout_ns) noexcept {
+    const auto sleep = [page](const Ready& look, std::int64_t left_ns) {
+        if (page != nullptr)
+            park(*page, look, left_ns);
+        else
+            nap(left_ns);
+    };
+    return wait_by(policy, ready, sleep, timeout_ns);
 }
 
 }  // namespace fh

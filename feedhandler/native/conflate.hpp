@@ -49,7 +49,7 @@ public:
         const auto now = monotonic_ns();
         if (now >= next_look_ || restarted()) look_around(now);
         if (!books_.dirty().empty()) timeout_ns = std::min(timeout_ns, last_flush_ + min_interval_ns - now);
-        wait_any(inputs_, policy, timeout_ns);
+        wait_.wait(inputs_, policy, timeout_ns);
         std::size_t records = 0;
         for (Input& input : inputs_) records += take(input);
         if (!books_.dirty().empty() && (min_interval_ns == 0 || monotonic_ns() - last_flush_ >= min_interval_ns))
@@ -243,6 +243,7 @@ private:
     BookKeeper books_;
     std::vector<std::string> ring_names_;
     std::vector<Input> inputs_;
+    InputWait wait_;
     std::vector<Resnapshot> resnapshots_;
     std::int64_t last_flush_ = 0;
     std::int64_t next_look_ = 0;

@@ -1,10 +1,12 @@
 // One ring as the conflator reads it: batches of whole events, following the writer's restarts.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "shm/ring_reader.hpp"
+#include "shm/wait_any.hpp"
 
 namespace fh {
 
@@ -59,19 +61,30 @@ inline Followed follow(Input& input) {
     return {true, lost};
 }
 
-// Waits until any input has a record: one ring by its own policy, several by looking at all of them.
-inline void wait_any(std::vector<Input>& inputs, WaitPolicy policy, std::int64_t timeout_ns) noexcept {
-    if (inputs.size() == 1 && inputs[0].reader.attached()) {
-        inputs[0].reader.wait(policy, timeout_ns);
-        return;
+// Waits until an attached input has a record, parked on the wait pages of all of them.
+class InputWait {
+public:
+    bool wait(const std::vector<Input>& inputs, WaitPolicy policy, std::int64_t timeout_ns) {
+        pages_.clear();
+        std::size_t attached = 0;
+        for (const Input& input : inputs) {
+            if (!input.reader.attached()) continue;
+            ++attached;
+            if (WaitPage* page = input.reader.wait_page(); page != nullptr) pages_.push_back(page);
+        }
+        if (attached == 0) {
+            sleep_ns(std::max<std::int64_t>(timeout_ns, 0));
+            return false;
+        }
+        if (pages_.size() < attached) pages_.clear();  // one of them cannot wake us: timed waits for all
+        const auto ready = [&inputs] {
+            return std::any_of(inputs.begin(), inputs.end(), [](const Input& input) { return input.ready(); });
+        };
+        return wait_any(pages_, policy, ready, timeout_ns);
     }
-    const auto ready = [&inputs] {
-        for (const Input& input : inputs)
-            if (input.ready()) return true;
-        return false;
-    };
-    // Several rings: short timed waits. A wake-up latency of 50 us is the price until they share a page.
-    wait_until(nullptr, policy == WaitPolicy::adaptive ? WaitPolicy::park : policy, ready, timeout_ns);
-}
+
+private:
+    std::vector<WaitPage*> pages_;
+};
 
 }  // namespace fh
