@@ -30,3 +30,15 @@ class ControlError(FeedhandlerError):
 
 class AlreadyRunningError(FeedhandlerError):
     """Another living process owns what this one wanted to own: a run directory, a socket."""
+
+
+class BoardError(FeedhandlerError, RuntimeError):
+    """The file is no board of this version; or one of the two below."""
+
+
+class NoRowError(BoardError, LookupError):
+    """The board has no row for this id: it was made for fewer instruments."""
+
+
+class TornRowError(BoardError):
+    """The writer died inside this row, or stands still in it. The other rows can be read."""

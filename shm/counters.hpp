@@ -68,6 +68,8 @@ namespace fh {
     X(conflate_unknown_delete)         \
     X(conflate_bad_level)              \
     X(conflate_suspect)                \
+    X(conflate_bad_trade)              \
+    X(conflate_no_row)                 \
     X(conflate_checkpoints)            \
     X(conflate_resumed_books)          \
     X(conflate_resnapshots)            \

@@ -2,7 +2,7 @@
 // README.md beside this file is the contract; `feedhandler include-dir` prints the include path.
 #pragma once
 
-#include "shm/board.hpp"
+#include "shm/board_reader.hpp"
 #include "shm/clock_reader.hpp"
 #include "shm/counters_reader.hpp"
 #include "shm/ring_follower.hpp"

@@ -3,6 +3,7 @@
 
 #include <nanobind/nanobind.h>
 
+void bind_board(nanobind::module_& module);
 void bind_conflate(nanobind::module_& module);
 void bind_counters(nanobind::module_& module);
 void bind_fix(nanobind::module_& module);

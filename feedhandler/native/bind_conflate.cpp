@@ -1,6 +1,5 @@
-// Python faces of the conflator and the board: conversion only.
+// Python face of the conflator: conversion only.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
@@ -104,71 +103,9 @@ nb::object book_levels(Engine& self, std::uint32_t id) {
     return nb::make_tuple(side(book.bids()), side(book.asks()));
 }
 
-void bind_board(nb::module_& module) {
-    using Bytes = nb::ndarray<std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-    nb::class_<fh::BoardReader>(module, "BoardReader")
-        .def(nb::init<const std::string&>(), "dir"_a)
-        .def("attach", &fh::BoardReader::attach)
-        .def(
-            "read",
-            [](const fh::BoardReader& self, std::uint32_t instrument, Bytes out) {
-                if (out.size() < self.row_bytes() || reinterpret_cast<std::uintptr_t>(out.data()) % 8 != 0)
-                    throw nb::value_error("buffer is smaller than a row or not 8-byte aligned");
-                return self.read(instrument, out.data());
-            },
-            "instrument"_a, "out"_a)
-        .def(
-            "read_all",
-            [](const fh::BoardReader& self, Bytes out) {
-                const std::size_t rows = out.size() / self.row_bytes();
-                if (reinterpret_cast<std::uintptr_t>(out.data()) % 8 != 0)
-                    throw nb::value_error("buffer is not 8-byte aligned");
-                std::size_t failed = 0;
-                const nb::gil_scoped_release release;
-                for (std::uint32_t row = 0; row < rows; ++row)
-                    if (!self.read(row, out.data() + std::size_t{row} * self.row_bytes())) ++failed;
-                return failed;
-            },
-            "out"_a)
-        .def_prop_ro("depth", &fh::BoardReader::depth)
-        .def_prop_ro("rows", &fh::BoardReader::rows)
-        .def_prop_ro("row_bytes", &fh::BoardReader::row_bytes)
-        .def_prop_ro("publisher_epoch", &fh::BoardReader::publisher_epoch)
-        .def_prop_ro("heartbeat_ns", &fh::BoardReader::heartbeat_ns)
-        .def_prop_ro("writer_alive", &fh::BoardReader::writer_alive);
-    // For tests and for boards that Python fills: one row with its levels, as BoardReader.read() gives it.
-    nb::class_<fh::BoardWriter>(module, "BoardWriter")
-        .def(nb::init<const std::string&, std::uint32_t, std::uint32_t, std::uint64_t>(), "dir"_a, "depth"_a, "rows"_a,
-             "publisher_epoch"_a)
-        .def(
-            "write",
-            [](fh::BoardWriter& self, std::uint32_t instrument, Bytes row) {
-                if (row.size() != self.row_bytes() || reinterpret_cast<std::uintptr_t>(row.data()) % 8 != 0)
-                    throw nb::value_error("buffer is not one row, or not 8-byte aligned");
-                self.write(instrument, *reinterpret_cast<const fh::BoardRow*>(row.data()),
-                           reinterpret_cast<const double*>(row.data() + sizeof(fh::BoardRow)));
-            },
-            "instrument"_a, "row"_a)
-        .def("heartbeat", &fh::BoardWriter::heartbeat, "monotonic_now_ns"_a);
-    module.def("board_layout", [] {
-        nb::dict layout;
-        layout["row_bytes"] = sizeof(fh::BoardRow);
-#define FH_FIELD(name) layout[#name] = offsetof(fh::BoardRow, name)
-        FH_FIELD(version), FH_FIELD(ring_epoch), FH_FIELD(ring_seq), FH_FIELD(ts_event), FH_FIELD(ts_recv);
-        FH_FIELD(ts_update), FH_FIELD(bid), FH_FIELD(bid_size), FH_FIELD(ask), FH_FIELD(ask_size);
-        FH_FIELD(last_price), FH_FIELD(last_size), FH_FIELD(last_ts), FH_FIELD(open), FH_FIELD(high), FH_FIELD(low);
-        FH_FIELD(volume), FH_FIELD(turnover), FH_FIELD(trades), FH_FIELD(updates), FH_FIELD(instrument);
-        FH_FIELD(source), FH_FIELD(state), FH_FIELD(bid_levels), FH_FIELD(ask_levels), FH_FIELD(last_side);
-        FH_FIELD(flags), FH_FIELD(reserved), FH_FIELD(spare);
-#undef FH_FIELD
-        return layout;
-    });
-}
-
 }  // namespace
 
 void bind_conflate(nb::module_& module) {
-    bind_board(module);
     nb::class_<Engine>(module, "Conflator")
         .def(nb::init<const std::string&, const std::string&, const std::string&, std::vector<std::string>,
                       std::vector<std::vector<std::string>>, std::uint32_t, std::uint64_t, std::uint32_t,

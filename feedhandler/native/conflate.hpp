@@ -36,11 +36,14 @@ public:
         books_.derived_state(0, 0, State::epoch, derived_.previous_epoch(), {});
     }
 
-    // Attaches all rings that are there and that no checkpoint has placed.
+    // Attaches all rings that are there and that no checkpoint has placed. What a checkpoint brought back stands on
+    // the board before anybody sees it.
     void start() {
         registry_.refresh();
         for (Input& input : inputs_)
             if (!input.reader.attached()) attach(input);
+        for (InstrumentState* state : books_.dirty()) write_row(*state, clock_.now_ns());
+        board_.publish();
     }
 
     // One duty cycle: waits for records at most `timeout_ns`, applies what there is (a batch a ring) and
@@ -108,6 +111,13 @@ public:
     void restored(InstrumentState& state) {
         if (state.state == State::lapped) resnapshots_.push_back({state.source, state.id});
         books_.restored(state);
+    }
+
+    // The ring that the checkpoint speaks of is gone, and with it what came after.
+    void restored_without_ring(InstrumentState& state, const Session& session) {
+        state.session = session;
+        ++state.session.gaps;
+        books_.make_dirty(state);
     }
 
 private:
@@ -223,14 +233,20 @@ private:
     }
 
     void flush() {
+        const auto now = clock_.now_ns();
         for (InstrumentState* state : books_.dirty()) {
             state->dirty = false;
             publisher_.bbo(*state);
             publisher_.book(*state);
-            board_.write(*state, clock_.now_ns());
+            write_row(*state, now);
         }
         books_.dirty().clear();
+        board_.wake();
         last_flush_ = monotonic_ns();
+    }
+
+    void write_row(InstrumentState& state, std::int64_t now_ns) noexcept {
+        if (!board_.write(state, now_ns)) counters_.add(Counter::conflate_no_row, 0, 1);
     }
 
     SharedClock clock_;

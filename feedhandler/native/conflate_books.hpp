@@ -30,7 +30,9 @@ public:
         InstrumentState* state = registry_.instrument(record.instrument);
         if (state == nullptr || state->applied.covers(stamp.epoch, stamp.seq)) return;
         state->applied = {stamp.epoch, stamp.seq};
+        state->heard = record.ts_recv;
         ++state->updates;
+        if (state->session.begin_ns == 0) state->session.begin_ns = time_of(stamp);
         switch (record.kind) {
             case Kind::level:
                 count(input, state->book.apply(record));
@@ -75,8 +77,8 @@ public:
     void source_state(const Record& record, const Stamp& stamp, bool from_ring) {
         SourceState* state = registry_.source(record.source);
         const auto code = static_cast<State>(record.level);
-        if (state == nullptr || code == State::epoch || code == State::clock_step || code == State::unknown_interval)
-            return;
+        if (state == nullptr || code == State::epoch || code == State::clock_step) return;
+        if (code == State::unknown_interval) return unknown_interval(record, stamp);
         state->state = code;
         state->reason = record.ref;
         state->stamp = stamp;
@@ -95,11 +97,11 @@ public:
     }
 
     void set_state(InstrumentState& state, State code, std::uint64_t reason, const Stamp& stamp) {
-        if (state.state == code) return;
-        state.state = code;
-        state.state_reason = reason;
-        refresh_bbo(state, stamp);
-        make_dirty(state);
+        if (state.state == code) {
+            if (loses_trades(code) && code != State::disconnected) count_gap(state);
+            return;
+        }
+        quiet_state(state, code, reason, stamp);
         publisher_.state(state.topics[channel_state], code, reason, stamp);
         derived_state(state.id, state.source, code, reason, stamp);
     }
@@ -113,7 +115,7 @@ public:
         record.level = static_cast<std::uint16_t>(code);
         record.ref = reason;
         record.ts_event = stamp.ts_event;
-        record.ts_recv = stamp.ts_recv != 0 ? stamp.ts_recv : clock_.now_ns();
+        record.ts_recv = time_of(stamp);
         if (code == State::epoch) record.size = static_cast<double>(derived_.previous_last());
         derived_.append(record);
         derived_.end_event();
@@ -135,10 +137,10 @@ public:
 
 private:
     void trade(const Input& input, InstrumentState& state, const Record& record, const Stamp& stamp) {
-        if ((record.flags & flag::suspect) == 0)
-            state.session.add(record);
-        else
+        if ((record.flags & flag::suspect) != 0)
             counters_.add(Counter::conflate_suspect, input.index, 1);
+        else if (state.session.add(record, stamp.epoch) == Traded::unusable)
+            counters_.add(Counter::conflate_bad_trade, input.index, 1);
         state.last_trade = record;
         state.trade_stamp = stamp;
         make_dirty(state);
@@ -176,10 +178,32 @@ private:
 
     // As set_state, but told once for the whole source.
     void quiet_state(InstrumentState& state, State code, std::uint64_t reason, const Stamp& stamp) {
+        if (state.state != code) {
+            state.state_since = time_of(stamp);
+            if (loses_trades(code)) count_gap(state);
+        }
         state.state = code;
         state.state_reason = reason;
         refresh_bbo(state, stamp);
         make_dirty(state);
+    }
+
+    // The source's books go on; its statistics may lack what nobody can name.
+    void unknown_interval(const Record& record, const Stamp& stamp) {
+        for (auto& each : registry_.instruments())
+            if (each && each->source == record.source && !each->applied.covers(stamp.epoch, stamp.seq))
+                count_gap(*each);
+    }
+
+    // What was lost before the session began is not missing from it.
+    void count_gap(InstrumentState& state) {
+        if (state.session.begin_ns == 0) return;
+        ++state.session.gaps;
+        make_dirty(state);
+    }
+
+    [[nodiscard]] std::int64_t time_of(const Stamp& stamp) const noexcept {
+        return stamp.ts_recv != 0 ? stamp.ts_recv : clock_.now_ns();
     }
 
     Registry& registry_;

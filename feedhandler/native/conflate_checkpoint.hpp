@@ -3,15 +3,16 @@
 //
 // Invariant: every book in the file stands at its own (epoch, seq), none before the file's ring
 // positions, which were taken first. Re-reading the ring from those positions and skipping what a
-// book covers already gives every book as it was. The file is complete or absent: written beside, renamed,
-// and measured to its end before anything of it is used.
+// book covers already gives every book as it was. Session statistics know the last trade they counted, so they
+// go on even where their ring is gone. The file is complete or absent: written beside, renamed, and measured to
+// its end before anything of it is used.
 #pragma once
 
 #include "feedhandler/native/conflate.hpp"
 
 namespace fh {
 
-inline constexpr std::uint64_t CHECKPOINT_MAGIC = 0x3254504b43484600;
+inline constexpr std::uint64_t CHECKPOINT_MAGIC = 0x3354504b43484600;
 
 struct CheckpointRing {
     char name[64];
@@ -23,9 +24,12 @@ struct CheckpointBook {
     std::uint16_t state;
     std::uint16_t reserved;
     Position applied;
+    Bbo bbo;
     Stamp bbo_stamp;
     Session session;
     std::uint64_t state_reason;
+    std::int64_t state_since;
+    std::int64_t heard;
     std::uint64_t updates;
     std::uint32_t bids;
     std::uint32_t asks;
@@ -170,9 +174,12 @@ private:
         header.id = state.id;
         header.state = static_cast<std::uint16_t>(state.state);
         header.applied = state.applied;
+        header.bbo = state.bbo;
         header.bbo_stamp = state.bbo_stamp;
         header.session = state.session;
         header.state_reason = state.state_reason;
+        header.state_since = state.state_since;
+        header.heard = state.heard;
         header.updates = state.updates;
         header.bids = static_cast<std::uint32_t>(state.book.bids().size());
         header.asks = static_cast<std::uint32_t>(state.book.asks().size());
@@ -184,18 +191,23 @@ private:
         state.book.entries().each([this](const IdEntry& entry) { put(entry); });
     }
 
-    // 1 where the book is in place, 0 where its instrument or its ring is not there (its bytes are skipped).
+    // 1 where the book is in place, 0 where its instrument or its ring is not there: its bytes are skipped. Without
+    // the ring the statistics go on with what comes, and say that trades may be missing.
     std::size_t get_book(Conflator& conflator, const CheckpointBook& header) {
         InstrumentState* state = conflator.registry().instrument(header.id);
         if (state == nullptr || !conflator.placed(*state)) {
             at_ += (std::size_t{header.bids} + header.asks) * sizeof(Level) + header.entries * sizeof(IdEntry);
+            if (state != nullptr) conflator.restored_without_ring(*state, header.session);
             return 0;
         }
         state->state = static_cast<State>(header.state);
         state->state_reason = header.state_reason;
+        state->state_since = header.state_since;
+        state->heard = header.heard;
         state->applied = header.applied;
         state->session = header.session;
         state->updates = header.updates;
+        state->bbo = header.bbo;
         state->bbo_stamp = header.bbo_stamp;
         state->book_stamp = header.bbo_stamp;
         for (std::uint32_t i = 0; i < header.bids; ++i) state->book.restore_level(Side::bid, get<Level>());

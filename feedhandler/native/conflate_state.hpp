@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "feedhandler/native/book.hpp"
+#include "feedhandler/native/session.hpp"
 #include "shm/directory.hpp"
 
 namespace fh {
@@ -26,15 +27,6 @@ struct Topic {
     bool changed = false;  // since the last hb
 };
 
-// Where a record stands for ever.
-struct Position {
-    std::uint64_t epoch = 0;
-    std::uint64_t seq = 0;
-    [[nodiscard]] bool covers(std::uint64_t other_epoch, std::uint64_t other_seq) const noexcept {
-        return other_epoch < epoch || (other_epoch == epoch && other_seq <= seq);
-    }
-};
-
 struct Bbo {
     double bid = NO_VALUE;
     double bid_size = NO_VALUE;
@@ -47,32 +39,27 @@ struct Bbo {
     }
 };
 
-struct Session {
-    double open = NO_VALUE;
-    double high = NO_VALUE;
-    double low = NO_VALUE;
+// What is shown of a session's sums; reckoned anew when a trade was added.
+struct SessionTotals {
     double volume = 0;
     double turnover = 0;
+    double vwap = NO_VALUE;
     std::uint64_t trades = 0;
-    double last_price = NO_VALUE;
-    double last_size = NO_VALUE;
-    std::int64_t last_ts = 0;
-    std::uint8_t last_side = 0;
-    std::uint8_t pad[7] = {};
 
-    void add(const Record& trade) noexcept {
-        if (trades++ == 0) open = high = low = trade.price;
-        high = std::max(high, trade.price);
-        low = std::min(low, trade.price);
-        volume += trade.size;
-        turnover += trade.price * trade.size;
-        last_price = trade.price;
-        last_size = trade.size;
-        last_ts = trade.ts_event;
-        last_side = static_cast<std::uint8_t>(trade.side);
+    void follow(const Session& session) noexcept {
+        if (trades == session.trades) return;
+        trades = session.trades;
+        volume = session.volume();
+        turnover = session.turnover();
+        vwap = session.vwap();
     }
 };
-static_assert(std::is_trivially_copyable_v<Session>);
+
+// After these, trades may be missing from the session.
+inline bool loses_trades(State state) noexcept {
+    return state == State::disconnected || state == State::unknown_interval || state == State::lapped ||
+           state == State::bad_book;
+}
 
 // A snapshot makes a book good; only what the source itself repairs (a resend) may be called good without one.
 inline bool good(State state) noexcept { return state == State::none || state == State::synced; }
@@ -103,9 +90,12 @@ struct InstrumentState {
     Book book;
     State state = State::none;
     std::uint64_t state_reason = 0;
+    std::int64_t state_since = 0;  // 0 = it never changed
     Position applied;
+    std::int64_t heard = 0;  // ts_recv of the last record applied
     Session session;
     std::uint64_t updates = 0;
+    SessionTotals totals;
 
     Bbo bbo;           // as of the last finished event
     Stamp bbo_stamp;   // of its last change

@@ -18,6 +18,7 @@ NB_MODULE(_native, module) {
         }
     });
     // One line a noun, sorted.
+    bind_board(module);
     bind_conflate(module);
     bind_counters(module);
     bind_fix(module);
