@@ -134,7 +134,9 @@ class Board:
         if out is None:
             return np.empty(count, self.dtype)
         if out.dtype != self.dtype or out.ndim != 1 or len(out) < count or not out.flags.c_contiguous:
-            raise ValueError(f"out: got {out.shape} of {out.dtype.itemsize} bytes, expected {count} rows of board.dtype")
+            raise ValueError(
+                f"out: got {out.shape} of {out.dtype.itemsize} bytes, expected {count} rows of board.dtype"
+            )
         return out[:count]
 
     def changes(self, cursor: int = 0) -> Changes:
@@ -212,8 +214,10 @@ def age_ns(rows: Any, now_ns: int) -> Any:
 
 def trusted(rows: Any) -> Any:
     """Return whether each row's prices may be acted on: a good feed state, no flag, a row that was written."""
-    return ((rows["state"] == State.NONE) | (rows["state"] == State.SYNCED)) & (rows["flags"] == 0) & (
-        rows["instrument"] != 0
+    return (
+        ((rows["state"] == State.NONE) | (rows["state"] == State.SYNCED))
+        & (rows["flags"] == 0)
+        & (rows["instrument"] != 0)
     )
 
 

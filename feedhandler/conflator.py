@@ -35,6 +35,9 @@ class Conflator:
         path = Path(self._general.state_dir, "instruments.dir")
         directory = Directory(path, writable=True)  # handlers may start after us: there must be a file to map
         instruments = sum(len(source.instruments) for handler in config.handler for source in handler.source)
+        # Ids of instruments no longer configured stay taken.
+        self._board_rows = max(1024, 2 * instruments, 2 * len(directory))
+        self._board_full = False
         self.native = _native.Conflator(
             self._general.shm_dir,
             self._general.state_dir,
@@ -43,7 +46,7 @@ class Conflator:
             [[source.name for source in handler.source] for handler in config.handler],
             self._section.depth,
             self._section.derived_capacity,
-            max(1024, 2 * instruments, 2 * len(directory)),  # ids of instruments no longer configured stay taken
+            self._board_rows,
             runtime.counters.native,
         )
         self.publisher = Publisher(
@@ -82,6 +85,9 @@ class Conflator:
             self.native.heartbeat()
             self.publisher.send(self.native.take())
         self._forward_resnapshots(now_ns)
+        if not self._board_full and self._runtime.counters.get(Counter.CONFLATE_NO_ROW):
+            self._board_full = True
+            self._runtime.log.warning("instruments beyond the board: restart for more rows", rows=self._board_rows)
         self._runtime.control.poll()
 
     def _snapshot(self, prefix: str) -> Frames:

@@ -22,18 +22,15 @@ inline void store(Word& word, Word value, std::memory_order order) noexcept {
     std::atomic_ref<Word>(word).store(value, order);
 }
 
-// Payload words are copied relaxed: the fences of the caller order them, and a torn record is
-// found by the caller's re-check and thrown away, so no copy is a data race.
-inline void store_words(void* to, const void* from, std::size_t words) noexcept {
-    auto* target = static_cast<std::uint64_t*>(to);
-    const auto* source = static_cast<const std::uint64_t*>(from);
-    for (std::size_t i = 0; i < words; ++i) {
-        store(target[i], source[i], std::memory_order_relaxed);
+// A cache line by hand: compilers do not unroll loops over atomics, and these are then as fast as memcpy.
+inline void store_line(std::uint64_t* to, const std::uint64_t* from) noexcept {
+    const auto word = [to, from](std::size_t i) {
+        store(to[i], from[i], std::memory_order_relaxed);
         FH_POINT("words.stored");
-    }
+    };
+    word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7);
 }
 
-// Eight words by hand: compilers do not unroll loops over atomics, and this one then runs as fast as memcpy.
 inline void load_line(std::uint64_t* to, const std::uint64_t* from) noexcept {
     const auto word = [from](std::size_t i) { return load(from[i], std::memory_order_relaxed); };
     const std::uint64_t a = word(0), b = word(1), c = word(2), d = word(3);
@@ -42,12 +39,23 @@ inline void load_line(std::uint64_t* to, const std::uint64_t* from) noexcept {
     to[4] = e, to[5] = f, to[6] = g, to[7] = h;
 }
 
+// Payload words are copied relaxed: the fences of the caller order them, and a torn record is
+// found by the caller's re-check and thrown away, so no copy is a data race.
+inline void store_words(void* to, const void* from, std::size_t words) noexcept {
+    auto* target = static_cast<std::uint64_t*>(to);
+    const auto* source = static_cast<const std::uint64_t*>(from);
+    for (std::size_t line = words / 8; line > 0; --line, target += 8, source += 8) store_line(target, source);
+    for (std::size_t i = 0; i < words % 8; ++i) {
+        store(target[i], source[i], std::memory_order_relaxed);
+        FH_POINT("words.stored");
+    }
+}
+
 inline void load_words(void* to, const void* from, std::size_t words) noexcept {
     auto* target = static_cast<std::uint64_t*>(to);
     const auto* source = static_cast<const std::uint64_t*>(from);
-    std::size_t i = 0;
-    for (; i + 8 <= words; i += 8) load_line(target + i, source + i);
-    for (; i < words; ++i) target[i] = load(source[i], std::memory_order_relaxed);
+    for (std::size_t line = words / 8; line > 0; --line, target += 8, source += 8) load_line(target, source);
+    for (std::size_t i = 0; i < words % 8; ++i) target[i] = load(source[i], std::memory_order_relaxed);
 }
 
 }  // namespace fh

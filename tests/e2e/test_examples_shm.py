@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feedhandler import _native
+from feedhandler import _native, clock
 from feedhandler.counters import Counters
 from feedhandler.instruments import Directory, Instrument
-from feedhandler.tick import TICK, Action, Flag, Kind, Side
+from feedhandler.tick import TICK, Action, Flag, Kind, Side, State
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -94,6 +94,36 @@ def test_the_board_engine_trades_on_no_flagged_book(folder: Path, run) -> None: 
     engine.run(_native.WaitPolicy.PARK, 0, 0, 1 << 62)
     out, _ = process.communicate(timeout=30)
     assert out == "EUR/USD 1.25 1.5 spread 2000.00 bp, 3 bid\n"
+
+
+def test_the_change_engine_reacts_to_what_changed_and_follows_a_restart(folder: Path, run) -> None:  # type: ignore[no-untyped-def]
+    ring, engine = writer(folder), conflator(folder)
+    clock.Clock(folder)
+    process = run("change_engine.py", folder, folder, "--count", 6)
+
+    def says(*records: np.ndarray) -> str:
+        for each in records:
+            each["ts_recv"] = clock.now_ns()
+            ring.append(each.view(np.uint8))
+        ring.publish(0)
+        engine.run(_native.WaitPolicy.PARK, 0, 0, 0)
+        return process.stdout.readline()
+
+    trade = event({"kind": Kind.TRADE, "price": 1.3, "size": 2.0})
+    ask = event({"kind": Kind.LEVEL, "side": Side.ASK, "action": Action.CHANGE, "price": 1.375, "size": 60.0})
+    assert says(book(1.25, 1.375), trade) == "EUR/USD wait at 1.25 / 1.375, vwap 1.3\n"
+    assert says(ask) == "EUR/USD sell at 1.25 / 1.375, vwap 1.3\n"
+    crossed = event({"kind": Kind.LEVEL, "side": Side.BID, "action": Action.NEW, "price": 2.0, "size": 9.0})
+    assert says(crossed) == "EUR/USD hands off: SYNCED\n"
+    for _ in range(3):  # a checkpoint begins, and is there
+        engine.run(_native.WaitPolicy.PARK, 0, 0, 0)
+    del engine
+    assert process.stdout.readline() == "the conflator is gone: what the board says is old\n"
+    engine = conflator(folder)
+    assert process.stdout.readline() == "EUR/USD hands off: SYNCED\n"
+    assert says(book(1.25, 1.5)) == "EUR/USD wait at 1.25 / 1.5, vwap 1.3\n", "the checkpoint kept the session"
+    out, _ = says(event({"kind": Kind.STATE, "level": State.BAD_BOOK})), process.wait(30)
+    assert out == "EUR/USD hands off: BAD_BOOK\n"
 
 
 def test_the_ring_reader_waits_for_the_ring_and_follows_its_restart(folder: Path, run) -> None:  # type: ignore[no-untyped-def]

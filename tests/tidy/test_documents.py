@@ -30,14 +30,15 @@ def test_releases_descend_and_have_dates() -> None:
     assert dates[1:] == sorted(dates[1:], reverse=True)
 
 
-def test_the_record_layout_and_its_contract_move_together() -> None:
-    contract = ROOT / "shm" / "README.md"
-    if not contract.exists():
-        pytest.skip("shm/README.md is not written yet")
-    digest = hashlib.sha256((ROOT / "shm" / "layout.hpp").read_bytes()).hexdigest()
-    recorded = re.findall(r"layout-sha256: `?([0-9a-f]{64})", contract.read_text())
+@pytest.mark.parametrize("name", ["layout", "board-layout"])
+def test_a_layout_and_its_contract_move_together(name: str) -> None:
+    header = ROOT / "shm" / f"{name.replace('-', '_')}.hpp"
+    digest = hashlib.sha256(header.read_bytes()).hexdigest()
+    recorded = re.findall(
+        rf"^{name}-sha256: `?([0-9a-f]{{64}})", (ROOT / "shm" / "README.md").read_text(), re.MULTILINE
+    )
     assert recorded == [digest], (
-        "shm/layout.hpp changed: change the contract with it, LAYOUT_VERSION if bytes moved, and then its layout-sha256"
+        f"{header.name} changed: change the contract with it, its version if bytes moved, and then its {name}-sha256"
     )
 
 

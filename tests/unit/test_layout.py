@@ -3,7 +3,6 @@
 import numpy as np
 
 from feedhandler import _native
-from feedhandler.board import row_dtype
 from feedhandler.tick import LAYOUT_VERSION, TICK, Action, Flag, Kind, Side, State
 
 PINNED = {
@@ -14,14 +13,6 @@ PINNED = {
         "action": ("|u1", 56), "flags": ("|u1", 57), "level": ("<u2", 58), "delay": ("<u4", 60),
     },
     "record_bytes": 64,
-    "row": {
-        "row_bytes": 192, "version": 0, "ring_epoch": 8, "ring_seq": 16, "ts_event": 24, "ts_recv": 32, "ts_update": 40,
-        "bid": 48, "bid_size": 56, "ask": 64, "ask_size": 72, "last_price": 80, "last_size": 88, "last_ts": 96,
-        "open": 104, "high": 112, "low": 120, "volume": 128, "turnover": 136, "trades": 144, "updates": 152,
-        "instrument": 160, "source": 164, "state": 166, "bid_levels": 168, "ask_levels": 170, "last_side": 172,
-        "flags": 173, "reserved": 174, "spare": 176,
-    },
-    "row_of_depth_10": 512,
     "kinds": "NONE EVENT LEVEL TRADE BOOK_CLEAR STATUS STATE SKIP FUNDING OPEN_INTEREST MARK INDEX LIQUIDATION BAR QUALITY",
     "states": "NONE CONNECTED DISCONNECTED RECOVERING SYNCED STALE CLOCK_STEP EPOCH UNKNOWN_INTERVAL LAPPED BAD_BOOK",
     "actions": "NONE NEW CHANGE DELETE DELETE_THROUGH DELETE_FROM OVERLAY",
@@ -45,8 +36,6 @@ def test_every_size_offset_and_code_is_the_pinned_one() -> None:
         "version": LAYOUT_VERSION,
         "record": {name: (TICK.fields[name][0].str, TICK.fields[name][1]) for name in TICK.names or ()},
         "record_bytes": TICK.itemsize,
-        "row": _native.board_layout(),
-        "row_of_depth_10": row_dtype(10).itemsize,
         "kinds": names(Kind),
         "states": names(State),
         "actions": names(Action),
@@ -71,10 +60,3 @@ def test_files_begin_as_the_contract_draws_them(tmp_path) -> None:  # type: igno
     assert words[(320 + 32) // 8 : (320 + 48) // 8].tolist() == [1, 7]  # first note of session 1
     assert len(data) == 4096 + 64 * 64
     assert (tmp_path / "r.wait").read_bytes()[:8] == b"\0FHWAIT1"
-    board = _native.BoardWriter(str(tmp_path), 10, 3, 9)
-    data = (tmp_path / "board").read_bytes()
-    assert data[:8] == b"\0FHBORD1"
-    assert np.frombuffer(data[8:32], "<u4")[:5].tolist() == [1, 10, 3, 512, 4096]
-    assert np.frombuffer(data[72:80], "<u8")[0] == 9
-    assert len(data) == 4096 + 4 * 512
-    del board
