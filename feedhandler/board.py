@@ -1,10 +1,10 @@
 """Reading the board from Python: the latest state of every instrument as numpy records (docs/contracts/board.md)."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from feedhandler import _native, clock
 from feedhandler.errors import BoardError, NoRowError, TornRowError
@@ -75,6 +75,7 @@ class Board:
         self._ids: Ids = np.zeros(self._native.rows, np.uint32)
         self._native.bind(row.view(np.uint8), self._ids)
         self._row = row[0]
+        self._nothing = Changes(self._ids[:0], 0, rescanned=False)
 
     def row(self, instrument: int) -> Any:
         """Return one instrument's row (a numpy record, this object's own buffer: valid until the next call).
@@ -100,7 +101,7 @@ class Board:
     def _no_row(self, instrument: object) -> NoRowError:
         return NoRowError(f"no row {instrument}: the board has rows 1..{self._native.rows}")
 
-    def read(self, instruments: "Sequence[int] | Ids", out: Rows | None = None) -> Rows:
+    def read(self, instruments: ArrayLike, out: Rows | None = None) -> Rows:
         """Return the rows of these instruments, in this order, copied in one call (into `out`, where it is given).
 
         A row that its writer died in is there as `torn` says: flagged, with NaN for numbers. Raises NoRowError.
@@ -112,7 +113,8 @@ class Board:
         except IndexError as error:
             raise self._no_row(error) from None
         except OverflowError:
-            raise self._no_row(next(i for i in instruments if not 0 <= i <= self._native.rows)) from None
+            wanted = np.asarray(instruments, object).tolist()
+            raise self._no_row(next(i for i in wanted if not 0 <= i <= self._native.rows)) from None
         return rows
 
     def table(self, out: Rows | None = None) -> Rows:
@@ -146,7 +148,12 @@ class Board:
         read afterwards is at least as new as its change.
         """
         count, now, rescanned = self._changes(cursor)
-        return Changes(self._ids[:count], now, rescanned)
+        if now == self._nothing.cursor and not count and not rescanned:
+            return self._nothing
+        found = Changes(self._ids[:count], now, rescanned)
+        if not count and not rescanned:
+            self._nothing = found  # what a quiet market answers again and again
+        return found
 
     def wait(self, cursor: int, timeout_ns: int, policy: WaitPolicy = WaitPolicy.PARK) -> bool:
         """Wait until something changed behind `cursor` or a successor's file is there. False on timeout.
