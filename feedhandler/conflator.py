@@ -81,7 +81,8 @@ class Conflator:
                 self.native.enable(index, channel in wanted)
         self.publisher.poll_snapshots()
         if now_ns >= self._next_heartbeat_ns:
-            self._next_heartbeat_ns = now_ns + int(self._section.heartbeat_interval_s * 1e9)
+            slices = _native.Conflator.HEARTBEATS_AN_INTERVAL
+            self._next_heartbeat_ns = now_ns + int(self._section.heartbeat_interval_s * 1e9 / slices)
             self.native.heartbeat()
             self.publisher.send(self.native.take())
         self._forward_resnapshots(now_ns)

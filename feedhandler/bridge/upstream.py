@@ -41,7 +41,7 @@ class Upstream:
         self._timer = Timer(loop, self._flush) if flush_interval_us else None
         self.malformed = 0
         loop.add_reader(self._sub.fileno(), self._read)
-        loop.add_reader(self._dealer.fileno(), self._read)
+        loop.add_reader(self._dealer.fileno(), self._read_all)
         self.work()
 
     def _socket(self, kind: int, endpoint: str, receive_hwm: int) -> "zmq.Socket[bytes]":
@@ -81,7 +81,7 @@ class Upstream:
                     self._loop.remove_reader(self._dealer.fileno())
                     self._dealer.close(linger=0)
                     self._dealer = self._socket(zmq.DEALER, self._snapshot_endpoint, 0)
-                    self._loop.add_reader(self._dealer.fileno(), self._read)
+                    self._loop.add_reader(self._dealer.fileno(), self._read_all)
         if actions:
             self._later()
 
@@ -92,23 +92,31 @@ class Upstream:
 
     def _read_again(self) -> None:
         self._again = False
-        self._read()
+        self._read_all()
 
-    def _read(self) -> None:
-        """Read what is there, within the bound of a turn, and flush."""
+    def _read_all(self) -> None:
+        self._read(snapshots=True)
+
+    def _read(self, *, snapshots: bool = False) -> None:
+        """Read what is there, within the bound of a turn, and flush.
+
+        A look at an empty socket costs as much as some messages: replies are only looked for where one is due, or
+        where the dealer's descriptor said so.
+        """
         if self._sub.closed:
             return
         hub = self._hub
         hub.now_ns = now_ns = clock.monotonic_ns()
-        updates = self._drain_updates(now_ns)
-        snapshots = self._drain_snapshots(now_ns)
+        emptied = self._drain_updates(now_ns)
+        if snapshots or hub.state.asking:
+            emptied &= self._drain_snapshots(now_ns)
         if self._timer is None:
             hub.flush()
         elif now_ns - self._flushed_ns >= self._interval_ns:
             self._flush()
         elif not self._timer.armed:
             self._timer.arm(self._flushed_ns + self._interval_ns - now_ns)
-        if not (updates and snapshots):
+        if not emptied:
             self._later()
         if hub.state.has_actions:
             self.work()

@@ -116,6 +116,7 @@ void bind_conflate(nb::module_& module) {
              nb::call_guard<nb::gil_scoped_release>())
         .def("take", &Engine::take)
         .def("sent", [](Engine& self) { self.sent.store_all(self.conflator.inputs()); })
+        .def_ro_static("HEARTBEATS_AN_INTERVAL", &fh::Digest::SLICES)
         .def("heartbeat", [](Engine& self) { self.conflator.heartbeat(); })
         .def(
             "enable",

@@ -232,11 +232,14 @@ private:
         }
     }
 
+    // Best prices first: they are what most wait for, and a book's changes take longer to find.
     void flush() {
         const auto now = clock_.now_ns();
         for (InstrumentState* state : books_.dirty()) {
             state->dirty = false;
             publisher_.bbo(*state);
+        }
+        for (InstrumentState* state : books_.dirty()) {
             publisher_.book(*state);
             write_row(*state, now);
         }

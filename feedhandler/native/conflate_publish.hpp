@@ -5,6 +5,7 @@
 // before the instrument's next trade.
 #pragma once
 
+#include "feedhandler/native/conflate_digest.hpp"
 #include "feedhandler/native/conflate_output.hpp"
 #include "shm/counters.hpp"
 
@@ -29,12 +30,8 @@ public:
     }
 
     void bbo(InstrumentState& state) {
-        if (state.bbo == state.sent_bbo) {  // it changed and came back between two flushes
-            counters_.add(Counter::publish_conflated, 0, state.pending);
-            state.pending = 0;
-            state.oldest = 0;
-            return;
-        }
+        // Prices that changed and came back between two flushes are sent too: they are confirmed as of a newer time.
+        if (state.pending == 0 && state.bbo == state.sent_bbo) return;
         if (!enabled_[channel_bbo]) return;
         output_.bbo(mark(state.topics[channel_bbo]), state.bbo, state.bbo_stamp,
                     state.oldest != 0 ? state.oldest : state.bbo_stamp.ts_event);
@@ -73,10 +70,12 @@ public:
         counters_.add(Counter::publish_state, 0, 1);
     }
 
+    // Call Digest::SLICES times an interval.
     void heartbeat(std::uint64_t publisher_epoch) {
-        output_.heartbeat(heartbeat_topic_, publisher_epoch, changed_);
-        for (Topic* topic : changed_) topic->changed = false;
-        changed_.clear();
+        const auto topics = digest_.due();
+        if (topics.empty() && !digest_.interval_over()) return;
+        output_.heartbeat(heartbeat_topic_, publisher_epoch, topics);
+        digest_.named();
     }
 
     // Repeats the published state under its seq. Where nobody was subscribed the published state is
@@ -113,10 +112,7 @@ public:
 
 private:
     Topic& mark(Topic& topic) {
-        if (!topic.changed) {
-            topic.changed = true;
-            changed_.push_back(&topic);
-        }
+        digest_.add(topic);
         return topic;
     }
 
@@ -164,7 +160,7 @@ private:
     Output output_;
     bool enabled_[channel_count] = {};
     Topic heartbeat_topic_;
-    std::vector<Topic*> changed_;
+    Digest digest_;
     std::vector<Level> change_bids_;
     std::vector<Level> change_asks_;
 };

@@ -58,6 +58,10 @@ class StreamTable:
     def __init__(self, counts: SubscriberCounts) -> None:
         self._counts = counts
         self.streams: dict[bytes, Stream] = {}
+        self.by_text: dict[str, Stream] = {}
+        """The same by the topic's text, as heartbeats name them."""
+        self.foreign: set[str] = set()
+        """Topics that heartbeats named and no subscription covers: not looked up again until one is added."""
         self.waiting: dict[bytes, Stream] = {}
         self.synced: dict[str, bool] = {}
         """Subscription -> its snapshot has been seen."""
@@ -76,12 +80,17 @@ class StreamTable:
         if subscription is None:
             self._counts.stale += 1  # on its way when its subscription was taken back
             return None
-        stream = self.streams[name] = Stream(name, topic, decoder.decode, subscription)
+        stream = self.streams[name] = self.by_text[name.decode()] = Stream(name, topic, decoder.decode, subscription)
         if not stream.is_heartbeat:
             stream.reset(synced=self.synced[subscription])
             if stream.waiting is not None:
                 self.waiting[name] = stream
         return stream
+
+    def ignore(self, name: str) -> None:
+        """Note that a topic is nobody's here."""
+        if len(self.foreign) < STREAMS_MAX:
+            self.foreign.add(name)
 
     def covering(self, name: bytes) -> str | None:
         """Return a subscription that this topic falls under."""
@@ -96,6 +105,7 @@ class StreamTable:
                 owner = self.covering(name)
                 if owner is None:
                     del self.streams[name]
+                    del self.by_text[name.decode()]
                     self.waiting.pop(name, None)
                 else:
                     stream.subscription = owner
