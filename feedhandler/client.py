@@ -71,6 +71,7 @@ class Subscriber:
         self._events: list[Event] = []
         self._state = SubscriberState(self._on_book if books else None, self._events.append if books else None)
         self._with_books = books
+        self._emptied = False  # the last look at the socket found its end
         self._snapshot_endpoint = snapshot_endpoint
         self._context = zmq.Context()
         self._sub = self._context.socket(zmq.SUB)
@@ -115,16 +116,21 @@ class Subscriber:
         """Return the events that are there, or that come first within `timeout_s`; [] if none does."""
         deadline_ns = clock.monotonic_ns() + int(timeout_s * 1e9)
         while True:
+            # Receiving from an empty socket costs several messages' time: it is only tried where there was a sign.
+            if not self._emptied or self._ready(deadline_ns):
+                self._drain(clock.monotonic_ns())
             now_ns = clock.monotonic_ns()
-            self._drain(now_ns)
             self._state.poll(now_ns)
             self._work()
             events = self._take()
             if events or now_ns >= deadline_ns:
                 return events
-            wait_ns = min(deadline_ns, self._state.next_timer_ns()) - now_ns
-            # Rounded up, so that a timer due in 0.3 ms does not spin.
-            self._poller.poll(max(0, -(-wait_ns // 1_000_000)))
+
+    def _ready(self, deadline_ns: int) -> bool:
+        """Wait for a message, until the deadline or the state machine's next timer."""
+        wait_ns = min(deadline_ns, self._state.next_timer_ns()) - clock.monotonic_ns()
+        # Rounded up, so that a timer due in 0.3 ms does not spin.
+        return bool(self._poller.poll(max(0, -(-wait_ns // 1_000_000))))
 
     def __iter__(self) -> Iterator[Event]:
         while not self._sub.closed:
@@ -147,16 +153,20 @@ class Subscriber:
     def _drain(self, now_ns: int) -> None:
         # Updates first: what a snapshot reply is compared with is then as new as it can be.
         receive, take, known = self._sub.recv, self._state.on_message, self._state.known
+        self._emptied = True
         with suppress(zmq.Again):
             for _ in range(MESSAGES_MAX):
                 topic = receive(zmq.NOBLOCK)
                 stream = known.get(topic)
-                # Asking for more parts costs as much as a part, and only `tick` has more than two. An odd message
+                # Asking for more parts costs more than a part. `tick` has three, all others have two. An odd message
                 # puts what follows out of step until the next topic that is not known: there we ask.
-                if stream is not None and not stream.is_tick:
-                    take(topic, receive(zmq.NOBLOCK), now_ns)
-                else:
+                if stream is None:
                     self._take_parts([topic], now_ns)
+                elif stream.is_tick:
+                    take(topic, receive(zmq.NOBLOCK), now_ns, receive(zmq.NOBLOCK))
+                else:
+                    take(topic, receive(zmq.NOBLOCK), now_ns)
+            self._emptied = False
         if not self._state.asking:
             return
         with suppress(zmq.Again):

@@ -24,9 +24,10 @@ public:
 
     // Ends a slice: the topics to be named now, oldest first. Call named() when they are.
     [[nodiscard]] std::span<Topic* const> due() noexcept {
-        due_ = ends_[slice_];
-        ends_[slice_] = changed_.size();
-        slice_ = (slice_ + 1) % SLICES;
+        std::size_t& oldest = ends_[slices_ % ends_.size()];
+        due_ = oldest;
+        oldest = changed_.size();
+        ++slices_;
         return {changed_.data(), due_};
     }
     void named() noexcept {
@@ -36,12 +37,12 @@ public:
     }
 
     // The last slice of an interval: a heartbeat goes out even with nothing to name.
-    [[nodiscard]] bool interval_over() const noexcept { return slice_ == 0; }
+    [[nodiscard]] bool interval_over() const noexcept { return slices_ % SLICES == 0; }
 
 private:
-    std::vector<Topic*> changed_;  // by their first change
-    std::array<std::size_t, SLICES> ends_{};   // how much of changed_ the slices of the last interval ended with
-    std::size_t slice_ = 0;
+    std::vector<Topic*> changed_;                 // by their first change
+    std::array<std::size_t, SLICES - 1> ends_{};  // how much of changed_ there was at the end of each recent slice
+    std::size_t slices_ = 0;
     std::size_t due_ = 0;
 };
 

@@ -12,12 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from feedhandler.record.names import Names
-from feedhandler.tick import LAYOUT_VERSION, Flag, Kind, Side, State
+from feedhandler.tick import LAYOUT_VERSION, TICK, Flag, Kind, Side, State
 from feedhandler.tick import Action as RecordAction
 
 DAY_NS: Final = 86_400_000_000_000
 ROW_GROUP_ROWS: Final = 65536
 COMPRESSION_LEVEL: Final = 1
+_CHUNK_ROWS: Final = 4096  # 256 KiB of records: they stay in the cache while their columns are taken out
+_TABLE_IDS: Final = 1 << 22  # ids below it are counted in a table
 
 NAME = pa.dictionary(pa.int32(), pa.string())
 COLUMNS: Final[tuple[tuple[str, Any, str], ...]] = (
@@ -87,6 +89,39 @@ def day_of(ts_recv: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     return np.asarray(ts_recv // DAY_NS)
 
 
+class SortedColumns:
+    """The record columns of a batch in a given order. Its memory is used again by the next batch.
+
+    Fresh memory for every batch would be most of the work: the kernel clears it page by page.
+    """
+
+    def __init__(self) -> None:
+        self._columns: dict[str, np.ndarray[Any, Any]] = {}
+        self._chunk = np.empty(_CHUNK_ROWS, TICK)
+
+    def take(self, records: "np.ndarray[Any, Any]", order: "np.ndarray[Any, Any]") -> "dict[str, np.ndarray[Any, Any]]":
+        """Return {field: values of `records[order]`}; valid until the next call."""
+        if len(order) > len(self._columns.get("seq", ())):
+            self._columns = {name: np.empty(len(order), TICK[name]) for name in TICK.names or ()}
+        for start in range(0, len(order), _CHUNK_ROWS):
+            rows = order[start : start + _CHUNK_ROWS]
+            chunk = self._chunk[: len(rows)]
+            np.take(records, rows, out=chunk, mode="clip")  # "raise" would copy once more
+            for name, column in self._columns.items():
+                column[start : start + len(rows)] = chunk[name]
+        return {name: column[: len(order)] for name, column in self._columns.items()}
+
+
+def _places(ids: "np.ndarray[Any, Any]") -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
+    """Return (the ids that occur, the place of each element's id among them), as np.unique without its sort."""
+    if len(ids) == 0 or int(ids.max()) >= _TABLE_IDS:
+        return np.unique(ids, return_inverse=True)
+    present = np.flatnonzero(np.bincount(ids))
+    place = np.zeros(int(present[-1]) + 1, np.uint32)
+    place[present] = np.arange(len(present))
+    return present, place[ids]
+
+
 class TableBuilder:
     """Turns records into sorted Arrow tables. Remembers names it has seen; one thread."""
 
@@ -94,40 +129,45 @@ class TableBuilder:
         self._names = names
         self._seen: dict[int, tuple[str, str]] = {}
         self._schema = schema()
+        self._columns = SortedColumns()
 
     def table(
         self, records: "np.ndarray[Any, Any]", rings: "np.ndarray[Any, Any]", labels: list[tuple[str, int]]
     ) -> pa.Table:
-        """Return a table of `records`; `rings[i]` is the place of record i's (ring, epoch) in `labels`."""
-        ids, place = np.unique(records["instrument"], return_inverse=True)
+        """Return a table of `records`; `rings[i]` is the place of record i's (ring, epoch) in `labels`.
+
+        The table is valid until the next call, which uses its memory again.
+        """
+        ids, place = _places(records["instrument"])
         symbols = [self._symbol(int(each)) for each in ids]
         order_of = sorted(range(len(ids)), key=lambda i: symbols[i])
-        rank = np.empty(len(ids), np.uint32)
+        rank = np.empty(len(ids), np.uint16 if len(ids) < 1 << 16 else np.uint32)  # 16 bits sort by radix
         rank[order_of] = np.arange(len(ids))
-        rank_dtype = np.uint16 if len(ids) < 1 << 16 else np.uint32  # 16 bits sort by radix
-        ranks = rank[place].astype(rank_dtype)
+        ranks = rank[place]
         order = np.argsort(ranks, kind="stable")
         if len(labels) > 1:
             order = np.lexsort((records["seq"], records["ts_recv"], ranks))
-        sorted_records = records[order]
-        indices = pa.array(ranks[order].astype(np.int32))
-        label = rings[order]
+        columns = self._columns.take(records, order)
+        columns["source_id"] = columns["source"]
+        named = self._named(pa.array(ranks[order].astype(np.int32)), [symbols[i] for i in order_of], labels, rings[order])
+        return pa.Table.from_arrays(
+            [named[name] if name in named else pa.array(columns[name]) for name, _, _ in COLUMNS], schema=self._schema
+        )
+
+    @staticmethod
+    def _named(
+        indices: pa.Array, symbols: list[tuple[str, str]], labels: list[tuple[str, int]], label: "np.ndarray[Any, Any]"
+    ) -> dict[str, pa.Array]:
+        """Return the columns that are not fields of a record."""
         ring_names = sorted({ring for ring, _ in labels})
         ring_of = np.array([ring_names.index(ring) for ring, _ in labels], np.int32)
         epoch_of = np.array([epoch for _, epoch in labels], np.uint64)
-        named = {
+        return {
             "ring": pa.DictionaryArray.from_arrays(pa.array(ring_of[label]), pa.array(ring_names)),
             "epoch": pa.array(epoch_of[label]),
-            "symbol": pa.DictionaryArray.from_arrays(indices, pa.array([symbols[i][0] for i in order_of])),
-            "venue_symbol": pa.DictionaryArray.from_arrays(indices, pa.array([symbols[i][1] for i in order_of])),
+            "symbol": pa.DictionaryArray.from_arrays(indices, pa.array([symbol for symbol, _ in symbols])),
+            "venue_symbol": pa.DictionaryArray.from_arrays(indices, pa.array([venue for _, venue in symbols])),
         }
-        columns = [
-            named[name]
-            if name in named
-            else pa.array(np.ascontiguousarray(sorted_records["source" if name == "source_id" else name]))
-            for name, _, _ in COLUMNS
-        ]
-        return pa.Table.from_arrays(columns, schema=self._schema)
 
     def _symbol(self, instrument: int) -> tuple[str, str]:
         known = self._seen.get(instrument)
