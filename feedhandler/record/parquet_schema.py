@@ -149,7 +149,9 @@ class TableBuilder:
             order = np.lexsort((records["seq"], records["ts_recv"], ranks))
         columns = self._columns.take(records, order)
         columns["source_id"] = columns["source"]
-        named = self._named(pa.array(ranks[order].astype(np.int32)), [symbols[i] for i in order_of], labels, rings[order])
+        named = self._named(
+            pa.array(ranks[order].astype(np.int32)), [symbols[i] for i in order_of], labels, rings[order]
+        )
         return pa.Table.from_arrays(
             [named[name] if name in named else pa.array(columns[name]) for name, _, _ in COLUMNS], schema=self._schema
         )

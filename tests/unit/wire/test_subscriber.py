@@ -426,11 +426,11 @@ def test_whatever_is_lost_books_end_equal_and_every_hole_was_announced(seed):
 def test_a_topic_put_aside_by_a_heartbeat_is_taken_once_it_is_subscribed():
     rig = Rig("bbo|")
     rig.sync()
-    rig.beat(**{"book_A_x": 5, "bbo_A_x": 0})
-    rig.beat(**{"book_A_x": 6})
+    rig.beat(book_A_x=5, bbo_A_x=0)
+    rig.beat(book_A_x=6)
     assert rig.requests() == []
     rig.state.subscribe("book|")
     assert rig.sync(("book|A|x", book(6, kind=0))) == [("snap", "book", 6), ("synced", "book|")]
-    rig.beat(**{"book_A_x": 7})
+    rig.beat(book_A_x=7)
     assert rig.events() == [("gap", "book", 7, 7)]
     assert rig.requests() == ["book|A|x"]
