@@ -120,7 +120,8 @@ void bind_loop(nb::module_& module) {
         .value("MESSAGE", fh::LoopCode::message)
         .value("CLOSED", fh::LoopCode::closed);
     nb::class_<fh::FixLoop>(module, "FixLoop")
-        .def(nb::init<fh::RingWriter&, bool>(), "ring"_a, "spin"_a = false, nb::keep_alive<1, 2>())
+        .def(nb::init<fh::RingWriter&, bool, std::int64_t>(), "ring"_a, "spin"_a = false, "coalesce_ns"_a = 0,
+             nb::keep_alive<1, 2>())
         .def("add_session", &add_session, "table"_a, "source"_a, "note_slot"_a, "message_max"_a, "entries_max"_a)
         .def(
             "add_symbol",

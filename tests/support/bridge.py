@@ -14,7 +14,7 @@ import picows
 from feedhandler import control
 from tests.support.publisher import PublisherThread
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60
 
 
 class WebSocket:

@@ -32,7 +32,7 @@ class Line:
         self.reader = _native.RingReader(str(folder), name)
         self.reader.attach(0, True)
         self.loop = _native.FixLoop(self.ring)
-        table = fix_profile.load("fix44").compile(keying)
+        table = self.table = fix_profile.load("fix44").compile(keying)
         table.ids_per_instrument = id_scope == "instrument"
         self.loop.add_session(table, 9, 0, message_max, entries_max)
         for symbol, number in SYMBOLS.items():
