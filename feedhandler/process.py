@@ -28,9 +28,6 @@ from feedhandler.errors import AlreadyRunningError, ConfigError
 Kind = Literal["handler", "conflator", "bridge", "recorder"]
 Section = config.Handler | config.Conflator | config.Bridge | config.Recorder
 
-PARENT_VARIABLE = "FEEDHANDLER_PARENT"
-"""Set by the supervisor to its pid: the process then ends when its supervisor does, however that ends."""
-
 
 class Runtime:
     """What a running process has. Made by `start`; main thread only, except `request_stop`.
@@ -122,8 +119,7 @@ def start(kind: Kind, argv: Sequence[str] | None = None) -> Iterator[Runtime]:
     with 1 where a process of this name runs already, or where the body raises.
     """
     options = _arguments(kind, argv)
-    parent = os.environ.get(PARENT_VARIABLE)
-    if parent and not scheduling.die_with_parent(int(parent)):
+    if not scheduling.die_with_parent():
         raise SystemExit(limits.EXIT_FAILED)
     try:
         settings = config.load(options.config, check_host=False)

@@ -16,6 +16,9 @@ from feedhandler import config_rules
 if TYPE_CHECKING:
     from feedhandler.config import Config, Scheduling
 
+PARENT_VARIABLE = "FEEDHANDLER_PARENT"
+"""Set to its pid by a process that starts others: they end when it does, however that ends."""
+
 _PR_SET_PDEATHSIG = 1
 _SCHED_OTHER = 0
 # struct sched_attr: size, policy, flags, nice, priority, runtime, deadline, period, util_min, util_max.
@@ -98,10 +101,18 @@ def _syscall(which: int, attributes: "ctypes.Array[ctypes.c_char]", *rest: int) 
         raise OSError(code, os.strerror(code))
 
 
-def die_with_parent(parent: int) -> bool:
-    """Have the kernel send SIGTERM when the thread that started this process ends.
+def as_child() -> dict[str, str]:
+    """Return the environment for a process that shall end with this one."""
+    return {**os.environ, PARENT_VARIABLE: str(os.getpid())}
 
-    Returns False where `parent` is gone already: then the caller ends at once.
+
+def die_with_parent() -> bool:
+    """Have the kernel send SIGTERM when the thread that started this process ends, if that asked for it (`as_child`).
+
+    Returns False where the parent is gone already: then the caller ends at once.
     """
+    parent = os.environ.get(PARENT_VARIABLE)
+    if not parent:
+        return True
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    return os.getppid() == parent
+    return os.getppid() == int(parent)

@@ -21,10 +21,9 @@ from typing import Any, Self
 import psutil
 import zmq
 
-from feedhandler import clock, config, config_rules, limits, logs
+from feedhandler import clock, config, config_rules, limits, logs, scheduling
 from feedhandler.control import ControlServer
 from feedhandler.errors import AlreadyRunningError
-from feedhandler.process import PARENT_VARIABLE
 from feedhandler.supervision import Action, Child, ChildState, SupervisorState
 
 # The recorder goes last, so that it drains what the others still wrote.
@@ -122,7 +121,7 @@ class Supervisor:
         return [sys.executable, "-m", f"feedhandler.{child.kind}", "--config", str(self.path), "--name", child.name]
 
     def _spawn(self, child: Child) -> None:
-        environment = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
+        environment = scheduling.as_child()
         with ExitStack() as stack:
             stderr = None
             if self._log_dir is not None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from feedhandler import scheduling
+
 
 class Deliveries:
     """Rows of (key number, ts_event, arrival), and the last best bid and ask of every key."""
@@ -50,12 +52,13 @@ class Deliveries:
 
 
 class Stop:
-    """Turns True on SIGTERM or SIGINT."""
+    """Turns True on SIGTERM or SIGINT, and when the process ends that started this one."""
 
     def __init__(self) -> None:
         self.asked = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        self.asked |= not scheduling.die_with_parent()
 
     def _on_signal(self, *_: object) -> None:
         self.asked = True

@@ -16,7 +16,7 @@ from typing import Any, Self
 import msgspec
 import psutil
 
-from feedhandler import clock, control
+from feedhandler import clock, control, scheduling
 from feedhandler.config import load
 from feedhandler.demo.tally import RingTally
 from feedhandler.errors import ControlError, FeedhandlerError
@@ -110,8 +110,9 @@ class Rig:
         logs.mkdir(exist_ok=True)
         with (logs / f"{name}.log").open("ab") as stderr:
             return subprocess.Popen(
-                [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stderr=stderr, process_group=0
-            )
+                [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stderr=stderr, process_group=0,
+                env=scheduling.as_child(),
+            )  # fmt: skip
 
     def client(self, name: str, module: str, *arguments: str) -> Path:
         """Start a measuring client; return the file it writes when it ends."""

@@ -1,10 +1,15 @@
 """`feedhandler demo` proves its own claim: all ticks at every stage, every book right, exit code 0."""
 
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.support.demo_run import demo
+from tests.support.demo_run import demo, work
 
 COUNTED = ("ticks_sent", "ticks_received", "ticks_in_ring", "ticks_journaled", "ticks_in_parquet")
 STAGES = ("wire", "ring", "journal", "parquet", "conflator", "publisher", "bridge")
@@ -44,3 +49,23 @@ def test_a_capture_faster_than_it_was_recorded(tmp_path: Path, captures: Path) -
     report = demo(tmp_path, "--capture", str(file), "--speed", "60")
     assert_nothing_is_lost(report)
     assert report["books_checked"] == 3
+
+
+def test_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("feedhandler")), "demo", "--no-view", "--seconds", "60"]
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        rig = psutil.Popen(
+            [*command, "--rate", "1000", "--instruments", "10", "--folder", str(work(tmp_path))],
+            stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    names = {"simulator", "handler1", "conflator", "bridge", "recorder", "websocket"}
+    deadline = time.monotonic() + 60
+    while len(children := rig.children(recursive=True)) < len(names):
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+    rig.kill()
+    rig.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert [process.cmdline() for process in alive] == []
+    shutil.rmtree(f"/dev/shm/feedhandler-{work(tmp_path).name}", ignore_errors=True)

@@ -232,7 +232,7 @@ def test_a_process_ends_with_its_supervisor(started: Started) -> None:
     middle = f"""
 import os, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", {PROGRAM!r}, "conflator", "--config", sys.argv[1]],
-                         env={{**os.environ, "{process.PARENT_VARIABLE}": str(os.getpid())}})
+                         env={{**os.environ, "{scheduling.PARENT_VARIABLE}": str(os.getpid())}})
 print(child.pid, flush=True)
 child.wait()
 """
@@ -248,7 +248,7 @@ child.wait()
 
 
 def test_an_orphan_at_its_start_ends_at_once(started: Started) -> None:
-    child = started.spawn("conflator", **{process.PARENT_VARIABLE: "1"})
+    child = started.spawn("conflator", **{scheduling.PARENT_VARIABLE: "1"})
     assert child.wait(20) == 1
 
 
