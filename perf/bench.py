@@ -81,7 +81,7 @@ def steps(options: argparse.Namespace) -> list[tuple[str, list[str], float]]:
             "--rates", ",".join(f"{rate:g}" for rate in options.rates), "--seconds", f"{options.seconds:g}",
             "--runs", str(options.runs), "--instruments", str(options.instruments), "--folder", str(options.folder),
             "--wake-us", f"{options.wake_us:g}", "--realtime", str(options.realtime),
-            *(f"--set={line}" for line in options.set),
+            "--cores", ",".join(map(str, options.cores)), *(f"--set={line}" for line in options.set),
         ]  # fmt: skip
         limit = len(options.rates) * options.runs * (options.seconds + START_AND_JUDGE_S)
         found.append(("perf.e2e.pipeline", arguments, limit))

@@ -1,12 +1,14 @@
 """One run of the whole system under the full load, and its figures."""
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+import psutil
 
 from feedhandler import clock
 from feedhandler.demo import latency
@@ -15,6 +17,7 @@ from feedhandler.demo.rig import Rig, RigError, RigOptions
 from perf.e2e import load, window
 
 SETTLE_S = 60.0
+PATH = ("handler", "conflator", "bridge")
 START_ALLOWANCE_S = 600.0  # the flow is paused when the window is over: this only must not be too short
 
 
@@ -22,7 +25,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `seconds` is the measured window's length, `reserve_s` what `watch` needs before it.
 
     `realtime` > 0: handler, conflator, bridge, the venue and the WebSocket client of everything run at this SCHED_FIFO
-    priority, and the recorder at nice 10.
+    priority, and the recorder at nice 10. `cores`: where handler, conflator, bridge and that client are pinned; none =
+    where the kernel puts them. A process on one core hands to its own threads without interrupting another core.
     """
 
     folder: Path
@@ -33,6 +37,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     reserve_s: float = 0.0
     wake_us: float = 100.0
     realtime: int = 0
+    cores: tuple[int, ...] = ()
     extra: dict[str, str] = {}
 
 
@@ -52,13 +57,19 @@ class Figures(msgspec.Struct, frozen=True):
     gaps: int
 
 
-def realtime_sections(options: RunOptions) -> dict[str, str]:
-    """Return the extra lines of configuration: the data path at its SCHED_FIFO priority, the recorder behind all."""
-    if not options.realtime:
-        return options.extra
-    first = f"realtime = {options.realtime}\n"
-    lines = {"handler": first, "conflator": first, "bridge": first, "recorder": "priority = 10\n"}
+def scheduled_sections(options: RunOptions) -> dict[str, str]:
+    """Return the extra lines of configuration: priorities and cores of the data path, the recorder behind all."""
+    lines = dict.fromkeys(PATH, "")
+    if options.realtime:
+        lines = dict.fromkeys(PATH, f"realtime = {options.realtime}\n") | {"recorder": "priority = 10\n"}
+    for name, core in zip(PATH, options.cores, strict=False):
+        lines[name] += f"core = {core}\n"
     return {name: lines.get(name, "") + options.extra.get(name, "") for name in {**lines, **options.extra}}
+
+
+def _pin(rig: Rig, core: int, client: str) -> None:
+    for thread in psutil.Process(rig.clients[client].pid).threads():
+        os.sched_setaffinity(thread.id, {core})
 
 
 def run(options: RunOptions, watch: Callable[[Rig], None] | None = None) -> Figures:
@@ -69,7 +80,7 @@ def run(options: RunOptions, watch: Callable[[Rig], None] | None = None) -> Figu
         instruments=options.instruments,
         seconds=options.seconds + options.reserve_s + START_ALLOWANCE_S,
         seed=options.seed,
-        extra=realtime_sections(options),
+        extra=scheduled_sections(options),
         wake_us=options.wake_us,
     )
     options.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +90,8 @@ def run(options: RunOptions, watch: Callable[[Rig], None] | None = None) -> Figu
         load.wait_ready(rig)
         if options.realtime:
             rig.favour(options.realtime, "websocket")
+        if len(options.cores) > len(PATH):
+            _pin(rig, options.cores[len(PATH)], "websocket")
         sent_before, at_before = rig.venue("status")["ticks_sent"], clock.monotonic_ns()
         if watch is not None:
             watch(rig)

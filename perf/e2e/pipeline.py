@@ -114,6 +114,9 @@ def arguments(parse: argparse.ArgumentParser) -> None:
     parse.add_argument(
         "--realtime", type=int, default=10, help="SCHED_FIFO priority of the measured path; 0 = none (%(default)s)"
     )
+    parse.add_argument(
+        "--cores", type=_cores, default=(), help="cores of handler, conflator, bridge and the measured client: 1,1,0,0"
+    )
     parse.add_argument("--set", action="append", default=[], metavar="SECTION:LINE", help="a line of configuration")
 
 
@@ -122,6 +125,13 @@ def _rates(value: str) -> tuple[float, ...]:
     if not rates or not all(1 <= rate <= 1e7 for rate in rates):
         raise argparse.ArgumentTypeError("expected rates of 1 to 1e7 with commas between")
     return rates
+
+
+def _cores(value: str) -> tuple[int, ...]:
+    cores = tuple(int(part) for part in value.split(",")) if value else ()
+    if len(cores) not in (0, 4):
+        raise argparse.ArgumentTypeError("expected four cores with commas between, or nothing")
+    return cores
 
 
 def extra(lines: Sequence[str]) -> dict[str, str]:
@@ -144,6 +154,7 @@ def measure(options: argparse.Namespace) -> tuple[list[Result], list[str]]:
             asked = RunOptions(
                 folder=folder, rate=rate, seconds=options.seconds, instruments=options.instruments,
                 seed=number, extra=extra(options.set), wake_us=options.wake_us, realtime=options.realtime,
+                cores=options.cores,
             )  # fmt: skip
             try:
                 runs.append(run(asked))
