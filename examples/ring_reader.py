@@ -13,11 +13,11 @@ from feedhandler.tick import Kind, Side
 
 
 def attach(shm_dir: Path, ring: str) -> Reader:
-    """Wait for the ring; exit where it is of another version."""
+    """Wait for the ring; exit where waiting does not help: another version, no permission, no ring at all."""
     reader = Reader(shm_dir, ring, from_oldest=True)
     while (state := reader.attach()) != Attach.OK:
-        if state == Attach.VERSION_MISMATCH:
-            raise SystemExit(f"{ring}: written by another version of feedhandler")
+        if state not in (Attach.MISSING, Attach.STARTING):
+            raise SystemExit(reader.problem)
         time.sleep(0.05)
     return reader
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from feedhandler import _native, clock
-from feedhandler.errors import BoardError, NoRowError, TornRowError
+from feedhandler.errors import NoRowError, TornRowError
 from feedhandler.ring import STALL_NS, Attach, WaitPolicy
 from feedhandler.tick import State
 
@@ -57,14 +57,11 @@ class Board:
     """The board of a configuration. A row is a consistent copy; NaN means none.
 
     One thread: make one object for each. Readers never disturb the writer or each other, and may have read-only
-    access. Raises OSError where there is no board yet, BoardError where the file is no board of this version.
+    access. Raises SegmentMissingError where there is no board yet, another SegmentError where it cannot be read.
     """
 
     def __init__(self, shm_dir: str | Path) -> None:
-        try:
-            self._native = _native.BoardReader(str(shm_dir))
-        except RuntimeError as error:
-            raise BoardError(str(error)) from None
+        self._native = _native.BoardReader(str(shm_dir))
         self._read, self._changes = self._native.read_row, self._native.changes
         self._prepare()
 
@@ -187,10 +184,7 @@ class Board:
 
     def attach(self) -> None:
         """Map the current board file: needed after the conflator was restarted. Where it raises, the old map stays."""
-        try:
-            self._native.attach()
-        except RuntimeError as error:
-            raise BoardError(str(error)) from None
+        self._native.attach()
         self._prepare()
 
     def follow(self) -> bool:

@@ -18,6 +18,7 @@ WAIT_NS = 1_000_000
 HOUSEKEEPING_NS = 2_000_000  # the longest a request waits for the data path
 CONTROL_TIMEOUT_S = 0.5
 RETRY_NS = 500_000_000
+LOOK_NS = 1_000_000_000
 _ALIVE = 1  # fh::Writer::alive
 
 
@@ -32,6 +33,8 @@ class Conflator:
         self._wanted: dict[str, set[int]] = {}
         self._retry_ns = 0
         self._next_heartbeat_ns = 0
+        self._next_look_ns = 0
+        self._problems: dict[str, str] = {}
         path = Path(self._general.state_dir, "instruments.dir")
         directory = Directory(path, writable=True)  # handlers may start after us: there must be a file to map
         instruments = sum(len(source.instruments) for handler in config.handler for source in handler.source)
@@ -89,6 +92,7 @@ class Conflator:
         if not self._board_full and self._runtime.counters.get(Counter.CONFLATE_NO_ROW):
             self._board_full = True
             self._runtime.log.warning("instruments beyond the board: restart for more rows", rows=self._board_rows)
+        self._name_problems(now_ns)
         self._runtime.control.poll()
 
     def _snapshot(self, prefix: str) -> Frames:
@@ -99,6 +103,17 @@ class Conflator:
         self.native.snapshot(prefix)
         frames: Frames = self.native.take()
         return frames
+
+    def _name_problems(self, now_ns: int) -> None:
+        """Say once which ring cannot be read, and why: it looks as if its handler had nothing to say."""
+        if now_ns < self._next_look_ns:
+            return
+        self._next_look_ns = now_ns + LOOK_NS
+        problems = {ring["ring"]: ring["problem"] for ring in self.native.rings() if ring["problem"]}
+        for ring, problem in problems.items():
+            if self._problems.get(ring) != problem:
+                self._runtime.log.error("ring cannot be read", ring=ring, error=problem)
+        self._problems = problems
 
     def _forward_resnapshots(self, now_ns: int) -> None:
         """Ask handlers to subscribe anew, again where one does not answer; pacing the venue is the handler's part."""

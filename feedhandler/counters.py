@@ -24,6 +24,7 @@ _HEADER = np.dtype(
         ("process", "S32"),
     ]
 )
+_NAME = "S32"
 
 
 class Counters:
@@ -52,16 +53,18 @@ class Counters:
 def read_file(path: str | Path) -> dict[str, dict[int, int]]:
     """Return {counter name: {slot: value}} of one counters file; cells of zero are left out.
 
-    Raises ValueError where the file is not a counters file of this version.
+    Raises SegmentMissingError, SegmentDeniedError, SegmentDamagedError, or SegmentVersionError for another release's.
     """
+    _native.check_counters(str(path))
     data = Path(path).read_bytes()
-    header = np.frombuffer(data, _HEADER, 1)[0] if len(data) >= _HEADER.itemsize else None
-    if header is None or header["magic"] != _native.COUNTERS_MAGIC or header["counters"] != len(Counter):
-        raise ValueError(f"{path} is not a counters file of this version")
-    cells = np.frombuffer(data, "<u8", offset=_HEADER.itemsize).reshape(len(Counter), int(header["slots"]))
+    header = np.frombuffer(data, _HEADER, 1)[0]
+    count, slots = int(header["counters"]), int(header["slots"])
+    names = np.frombuffer(data, _NAME, count, _HEADER.itemsize)
+    cells = np.frombuffer(data, "<u8", offset=len(data) - count * slots * 8).reshape(count, slots)
     result: dict[str, dict[int, int]] = {}
     for counter, slot in zip(*np.nonzero(cells), strict=True):
-        result.setdefault(Counter(counter).name.lower(), {})[int(slot)] = int(cells[counter, slot])
+        name = names[counter].decode("ascii", "replace")
+        result.setdefault(name, {})[int(slot)] = int(cells[counter, slot])
     return result
 
 

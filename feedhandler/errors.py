@@ -29,11 +29,62 @@ class ControlError(FeedhandlerError):
 
 
 class AlreadyRunningError(FeedhandlerError):
-    """Another living process owns what this one wanted to own: a run directory, a socket."""
+    """Another living process owns what this one wanted to own: a run directory, a socket, a ring."""
+
+
+class SegmentError(FeedhandlerError, RuntimeError):
+    """A shared memory segment (ring, board, directory, counters, clock, wait page) cannot be used.
+
+    The message is one line: its path, what is wrong, what to do about it. The types are those of shm/errors.hpp, which
+    raises them. Raised where segments are made and attached, never while reading.
+    """
+
+    def __init__(self, path: str, why: str, number: int = 0) -> None:
+        super().__init__(path, why, number)
+        self.path = path
+        self.why = why
+        self.number = number
+        if isinstance(self, OSError):
+            OSError.__init__(self, number, why, path)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.why}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by parts."""
+        return (type(self), (self.path, self.why, self.number))
+
+
+class SegmentMissingError(SegmentError, FileNotFoundError):
+    """There is no such segment, or nobody has finished making it. Worth another try."""
+
+
+class SegmentDeniedError(SegmentError, PermissionError):
+    """It is not for this user to open, or to make."""
+
+
+class SegmentDamagedError(SegmentError):
+    """Not a segment of this kind, or not a whole one: truncated, foreign, zero-filled, contradicting its length."""
+
+
+class SegmentVersionError(SegmentError):
+    """Ours and whole, but of a layout that this release does not read; `number` is the version found."""
+
+
+class SegmentBusyError(SegmentError, AlreadyRunningError):
+    """Another living process writes it; `number` is its pid, 0 where that is unknown."""
+
+
+class SegmentSpaceError(SegmentError, OSError):
+    """There is no room for it: memory, disk, or the right to lock so much."""
+
+
+class SegmentFullError(SegmentError):
+    """It takes no more: the instrument directory holds what it can."""
 
 
 class BoardError(FeedhandlerError, RuntimeError):
-    """The file is no board of this version; or one of the two below."""
+    """A row cannot be had; what is wrong with a whole board is a SegmentError."""
 
 
 class NoRowError(BoardError, LookupError):

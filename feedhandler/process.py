@@ -23,7 +23,7 @@ import zmq
 from feedhandler import _native, clock, config, limits, logs, scheduling
 from feedhandler.control import ControlServer
 from feedhandler.counters import Counter, Counters
-from feedhandler.errors import AlreadyRunningError, ConfigError
+from feedhandler.errors import AlreadyRunningError, ConfigError, SegmentError
 
 Kind = Literal["handler", "conflator", "bridge", "recorder"]
 Section = config.Handler | config.Conflator | config.Bridge | config.Recorder
@@ -132,8 +132,8 @@ def start(kind: Kind, argv: Sequence[str] | None = None) -> Iterator[Runtime]:
         Path(folder).mkdir(parents=True, exist_ok=True)
     try:
         runtime = Runtime(kind, name, settings, section, log)
-    except AlreadyRunningError as error:
-        # The other one may be about to end: worth another try, unlike a bad configuration.
+    except (AlreadyRunningError, SegmentError) as error:
+        # The other one may be about to end, the memory be given back: worth another try, unlike a bad configuration.
         _refuse(str(error), limits.EXIT_FAILED)
     with _ending(runtime):
         yield runtime
@@ -147,6 +147,9 @@ def _ending(runtime: Runtime) -> Iterator[None]:
         yield
     except ConfigError as error:
         _refuse(str(error))
+    except SegmentError as error:
+        # No bug of ours: a file in the way, no room, no right. It may be mended at any time, unlike a configuration.
+        _refuse(str(error), limits.EXIT_FAILED)
     except Exception:
         runtime.log.exception("crashed")
         raise SystemExit(limits.EXIT_FAILED) from None

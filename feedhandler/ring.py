@@ -34,8 +34,17 @@ class Reader:
         self._buffer = aligned_records(max_records)
 
     def attach(self) -> Attach:
-        """Map the newest epoch; return OK, MISSING, STARTING or VERSION_MISMATCH."""
+        """Map the newest epoch; return OK, MISSING, STARTING, VERSION_MISMATCH, DENIED or DAMAGED (see `problem`)."""
         return self._native.attach(0, self._from_oldest)
+
+    def open(self) -> None:
+        """Attach, or raise the SegmentError that says why not: SegmentMissingError is worth another try."""
+        self._native.open(0, self._from_oldest)
+
+    @property
+    def problem(self) -> str:
+        """Why the last `attach` was not OK, in one line; empty where it was."""
+        return self._native.problem
 
     @property
     def epoch(self) -> int:
@@ -89,13 +98,13 @@ class Reader:
         """Go on with the next epoch once this one is drained and its writer is dead. True if it moved.
 
         What is gone of the new epoch already is the next read's `lost`; so is 1 for an epoch in between that is gone
-        as a whole (how many records it had, nobody here knows).
+        as a whole or cannot be read (how many records it had, nobody here knows).
         """
         reader = self._native
         if reader.next <= reader.published or reader.state(clock.monotonic_ns(), STALL_NS) != Attach.WRITER_DEAD:
             return False
-        following, old = reader.following_epoch(), reader.epoch
-        if not following or reader.next <= reader.published or reader.attach(following, True) != Attach.OK:
+        old = reader.epoch
+        if not reader.following_epoch() or reader.next <= reader.published or not reader.attach_following():
             return False
         self._skipped += reader.next - 1 + (reader.previous_epoch != old)
         return True

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "shm/board_layout.hpp"
-#include "shm/region.hpp"
+#include "shm/board_check.hpp"
 #include "shm/wait.hpp"
+#include "shm/wait_page.hpp"
 
 namespace fh {
 
@@ -24,19 +24,17 @@ inline constexpr std::int64_t BOARD_PATIENCE_NS = 50'000'000;  // a writer that 
 
 class BoardReader {
 public:
-    // Throws std::system_error where there is no board, std::runtime_error where it is none of this version.
+    // Throws what errors.hpp has for what is wrong: none there, denied, damaged, another version.
     explicit BoardReader(const std::string& dir) : path_(dir + "/board") { attach(); }
 
     // Maps the current file: call again when superseded() or not writer_alive(). Where it throws, the old map stays.
     void attach() {
-        File file = File::open(path_, O_RDONLY);
-        if (!file.ok()) fail("opening " + path_);
-        const std::size_t bytes = file.size();
-        if (bytes < BOARD_LOG_OFFSET) throw std::runtime_error(path_ + " is not a board of this version: too short");
-        Mapping mapping(file, bytes, false);
-        check(*mapping.as<const BoardHeader>(), bytes);
-        open_wait_page();
-        seen_.assign(std::size_t{mapping.as<const BoardHeader>()->rows} + 1, 0);
+        File file;
+        BoardHeader found;
+        if (const auto verdict = open_board(path_, file, found); !verdict.good()) raise(path_, verdict);
+        Mapping mapping(file, file.size(), false);
+        open_parking();
+        seen_.assign(std::size_t{found.rows} + 1, 0);
         seen_turn_ = 0;
         lock_ = File::open(path_ + ".lock", O_RDONLY);
         file_ = std::move(file);
@@ -140,13 +138,13 @@ public:
     // Waits until something changed behind `since`, or a successor's file is there. False on timeout. A writer that
     // dies wakes nobody: look at writer_alive() after a timeout.
     bool wait(std::uint64_t since, WaitPolicy policy, std::int64_t timeout_ns) const noexcept {
-        return wait_until(wait_, policy, [this, since] { return cursor() != since || superseded(); }, timeout_ns);
+        return wait_until(wait_.page, policy, [this, since] { return cursor() != since || superseded(); }, timeout_ns);
     }
 
     // A successor's file is in this one's place: attach() maps it. A load where the parking page can be read.
     [[nodiscard]] bool superseded() const noexcept {
-        if (hint_ == nullptr) return replaced();
-        return load(hint_->epoch_hint, std::memory_order_acquire) >
+        if (wait_.hint == nullptr) return replaced();
+        return load(wait_.hint->epoch_hint, std::memory_order_acquire) >
                header_->publisher_epoch;  // SYNC board.epoch: pairs with BoardWriter::publish()
     }
 
@@ -232,42 +230,17 @@ private:
         seen_turn_ = 1;
     }
 
-    void check(const BoardHeader& header, std::size_t bytes) const {
-        const std::string place = path_ + " is not a board of this version: ";
-        if (header.magic != BOARD_MAGIC) throw std::runtime_error(place + "no board at all");
-        if (header.version != BOARD_VERSION)
-            throw std::runtime_error(place + "it has layout " + std::to_string(header.version) +
-                                     ", this program reads " + std::to_string(BOARD_VERSION) +
-                                     "; restart the conflator with the same version");
-        const bool sane = header.depth >= 1 && header.depth <= BOARD_DEPTH_MAX && header.rows >= 1 &&
-                          header.rows <= BOARD_ROWS_MAX && header.row_bytes == board_row_bytes(header.depth) &&
-                          header.log_capacity >= BOARD_LOG_MIN && header.log_capacity <= BOARD_LOG_MAX &&
-                          std::has_single_bit(header.log_capacity) && header.log_offset == BOARD_LOG_OFFSET &&
-                          header.rows_offset == board_rows_offset(header.log_capacity);
-        if (!sane) throw std::runtime_error(place + "its header contradicts itself");
-        if (const auto wanted = board_bytes(header.depth, header.rows, header.log_capacity); bytes < wanted)
-            throw std::runtime_error(place + "it has " + std::to_string(bytes) + " bytes of " + std::to_string(wanted));
-    }
-
-    // Without write permission parking is a timed wait of at most 50 us a turn.
-    void open_wait_page() {
-        if (hint_ != nullptr) return;  // the page is never replaced
-        File file = File::open(path_ + ".parking", O_RDWR);
-        const bool writable = file.ok();
-        if (!writable) file = File::open(path_ + ".parking", O_RDONLY);
-        if (!file.ok() || file.size() < 4096) return;
-        wait_mapping_ = Mapping(file, 4096, writable);
-        hint_ = wait_mapping_.as<const WaitPage>();
-        wait_ = writable ? wait_mapping_.as<WaitPage>() : nullptr;
+    void open_parking() {
+        if (wait_.hint != nullptr) return;  // the page is never replaced
+        const std::string page = path_ + ".parking";
+        if (const auto verdict = open_wait_page(page, wait_); !verdict.good()) raise(page, verdict);
     }
 
     std::string path_;
     File file_;
     File lock_;
     Mapping mapping_;
-    Mapping wait_mapping_;
-    WaitPage* wait_ = nullptr;
-    const WaitPage* hint_ = nullptr;
+    WaitView wait_;  // without write permission parking is a timed wait of at most 50 us a turn
     const BoardHeader* header_ = nullptr;
     const std::uint32_t* log_ = nullptr;
     std::vector<std::uint32_t> seen_;  // by id: the turn in which it was last named

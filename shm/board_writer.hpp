@@ -5,12 +5,15 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
-#include "shm/board_layout.hpp"
-#include "shm/region.hpp"
+#include "shm/board_check.hpp"
+#include "shm/draft.hpp"
 #include "shm/wait.hpp"
+#include "shm/wait_page.hpp"
+#include "shm/writer_lock.hpp"
 
 namespace fh {
 
@@ -18,28 +21,24 @@ class BoardWriter {
 public:
     // Makes `<dir>/board` and with `publish_now` puts it in its predecessor's place. Without, publish() does, so
     // that rows can be filled first. `log_capacity` 0 = by rows. Throws std::invalid_argument where depth or rows
-    // do not fit the layout, std::runtime_error where another writer lives, std::system_error.
+    // do not fit the layout, SegmentBusy where another writer lives, SegmentSpace or SegmentDenied where it cannot be.
     BoardWriter(const std::string& dir, std::uint32_t depth, std::uint32_t rows, std::uint64_t publisher_epoch,
                 std::uint32_t log_capacity = 0, bool publish_now = true)
         : path_(dir + "/board"), depth_(depth), rows_(rows), row_bytes_(board_row_bytes(depth)) {
         check_size(log_capacity);
-        lock_writer();
-        open_wait_page(dir);
+        lock_ = WriterLock(path_, "the board");
+        wait_mapping_ = make_wait_page(path_ + ".parking");
+        wait_ = wait_mapping_.as<WaitPage>();
         create(publisher_epoch, log_capacity != 0 ? log_capacity : board_log_capacity(rows));
         if (publish_now) publish();
-    }
-    BoardWriter(const BoardWriter&) = delete;
-    BoardWriter& operator=(const BoardWriter&) = delete;
-    ~BoardWriter() {
-        if (!published_) ::unlink(draft().c_str());
     }
 
     // From here on readers see this file. Those that still map the one before learn of it, and the parked wake.
     void publish() {
-        if (published_) return;
+        if (!draft_.has_value()) return;
         FH_POINT("board.ready");
-        publish_by_rename(draft(), path_);
-        published_ = true;
+        draft_->publish();
+        draft_.reset();
         FH_POINT("board.renamed");
         store(wait_->epoch_hint, header_->publisher_epoch,
               std::memory_order_release);  // SYNC board.epoch: file before hint; pairs with BoardReader::superseded()
@@ -94,7 +93,6 @@ private:
         FH_POINT("board.told");
     }
 
-    [[nodiscard]] std::string draft() const { return path_ + ".new"; }
     [[nodiscard]] std::uint64_t* row_words(std::uint32_t instrument) const noexcept {
         return mapping_.as<std::uint64_t>(header_->rows_offset + row_bytes_ * instrument);
     }
@@ -114,44 +112,10 @@ private:
                                         ", expected a power of two");
     }
 
-    void lock_writer() {
-        lock_ = File::open(path_ + ".lock", O_RDWR | O_CREAT);
-        if (!lock_.ok()) fail("opening " + path_ + ".lock");
-        if (!try_lock(lock_)) {
-            char pid[32] = {};
-            const auto got = ::pread(lock_.fd(), pid, sizeof pid - 1, 0);
-            throw std::runtime_error(path_ + " has a writer already, pid " +
-                                     std::string(pid, static_cast<std::size_t>(std::max<ssize_t>(got, 0))));
-        }
-        const std::string pid = std::to_string(::getpid());
-        if (::ftruncate(lock_.fd(), 0) != 0 || ::pwrite(lock_.fd(), pid.data(), pid.size(), 0) < 0)
-            fail("writing " + path_ + ".lock");
-    }
-
-    void open_wait_page(const std::string& dir) {
-        const std::string path = dir + "/board.parking";
-        const File file = File::open(path, O_RDWR | O_CREAT, 0660);
-        if (!file.ok()) fail("opening " + path);
-        allocate(file, 4096, path);
-        wait_mapping_ = Mapping(file, 4096, true);
-        wait_ = wait_mapping_.as<WaitPage>();
-        wait_->version = LAYOUT_VERSION;
-        wait_->magic = WAIT_MAGIC;
-    }
-
     void create(std::uint64_t publisher_epoch, std::uint32_t log_capacity) {
-        ::unlink(draft().c_str());
-        const File file = File::open(draft(), O_RDWR | O_CREAT | O_EXCL);
-        if (!file.ok()) fail("creating " + draft());
-        const std::size_t bytes = board_bytes(depth_, rows_, log_capacity);
+        draft_.emplace(path_ + ".new", path_);
         FH_POINT("board.created");
-        try {
-            allocate(file, bytes, draft());
-            mapping_ = Mapping(file, bytes, true);
-        } catch (...) {
-            ::unlink(draft().c_str());  // a refused board takes no memory
-            throw;
-        }
+        mapping_ = draft_->map(board_bytes(depth_, rows_, log_capacity));
         header_ = mapping_.as<BoardHeader>();
         header_->version = BOARD_VERSION;
         header_->depth = depth_;
@@ -172,12 +136,10 @@ private:
 
     // Plain reads: its writer has ended, and the lock it held is ours.
     [[nodiscard]] std::uint64_t predecessor_changes() const {
-        const File file = File::open(path_, O_RDONLY);
-        if (!file.ok() || file.size() < BOARD_LOG_OFFSET) return 0;
-        const Mapping mapping(file, BOARD_LOG_OFFSET, false);
-        const auto* header = mapping.as<const BoardHeader>();
-        const bool ours = header->magic == BOARD_MAGIC && header->version == BOARD_VERSION;
-        return ours && header->changes < UINT64_MAX / 2 ? header->changes : 0;
+        File file;
+        BoardHeader header;
+        const bool ours = open_board(path_, file, header).good();
+        return ours && header.changes < UINT64_MAX / 2 ? header.changes : 0;
     }
 
     // A row nobody wrote yet has no prices; zeroed bytes would say that everything costs nothing.
@@ -194,7 +156,8 @@ private:
     std::uint32_t depth_;
     std::uint32_t rows_;
     std::size_t row_bytes_;
-    File lock_;
+    WriterLock lock_;
+    std::optional<Draft> draft_;  // until publish()
     Mapping mapping_;
     Mapping wait_mapping_;
     WaitPage* wait_ = nullptr;
@@ -202,7 +165,6 @@ private:
     std::uint32_t* log_ = nullptr;
     std::uint64_t log_mask_ = 0;
     std::uint32_t highest_ = 0;
-    bool published_ = false;
 };
 
 }  // namespace fh

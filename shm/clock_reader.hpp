@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <utility>
 
 #include "shm/clock.hpp"
 
@@ -13,18 +12,20 @@ class ClockReader {
 public:
     explicit ClockReader(const std::string& dir) : path_(dir + "/clock") { attach(); }
 
-    // True once the clock is there: the first process of the system makes it.
+    // True once the clock is there and can be read: the first process of the system makes it.
     bool attach() {
         if (page_ != nullptr) return true;
-        const File file = File::open(path_, O_RDONLY);
-        if (!file.ok() || file.size() < sizeof(ClockPage)) return false;
-        Mapping mapping(file, sizeof(ClockPage), false);
-        const auto* page = mapping.as<const ClockPage>();
-        if (load(page->magic, std::memory_order_relaxed) != CLOCK_MAGIC) return false;
-        mapping_ = std::move(mapping);
-        page_ = page;
+        File file;
+        ClockPage page{};
+        verdict_ = open_segment(path_, file);
+        if (verdict_.good()) verdict_ = SharedClock::check(file, page);
+        if (!verdict_.good()) return false;
+        mapping_ = Mapping(file, sizeof(ClockPage), false);
+        page_ = mapping_.as<const ClockPage>();
         return true;
     }
+    // Why the last attach() failed, in one line; empty where it did not.
+    [[nodiscard]] std::string problem() const { return verdict_.good() ? "" : path_ + ": " + verdict_.why; }
     [[nodiscard]] bool attached() const noexcept { return page_ != nullptr; }
 
     // Realtime minus monotonic as all processes here agree on it; this process's own measurement before attach().
@@ -40,6 +41,7 @@ public:
 
 private:
     std::string path_;
+    Verdict verdict_;
     Mapping mapping_;
     const ClockPage* page_ = nullptr;
 };

@@ -2,16 +2,20 @@
 // A cell is written by one thread only, so an increment is a relaxed load and store, not a locked one.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <string>
+#include <string_view>
 
 #include "shm/atomics.hpp"
+#include "shm/draft.hpp"
 #include "shm/layout.hpp"
-#include "shm/region.hpp"
+#include "shm/segment.hpp"
 
 namespace fh {
 
-// X(name): append to the end of a block; the order is part of the file's version.
+// X(name): at most 31 characters; append to the end of a block.
 #define FH_COUNTERS(X)                 \
     /* fix: one slot a session */      \
     X(fix_reads)                       \
@@ -137,6 +141,10 @@ inline constexpr std::size_t COUNTER_COUNT = static_cast<std::size_t>(Counter::c
 static_assert(sizeof(COUNTER_NAMES) / sizeof(COUNTER_NAMES[0]) == COUNTER_COUNT);
 inline constexpr std::size_t COUNTER_SLOTS = 64;
 
+inline constexpr std::uint32_t COUNTERS_VERSION = 2;
+inline constexpr SegmentKind COUNTERS_KIND{"a counters file", COUNT_MAGIC, COUNTERS_VERSION,
+                                           "restart its process, which makes a new one"};
+
 struct CountersHeader {
     std::uint64_t magic;
     std::uint32_t version;
@@ -148,6 +156,32 @@ struct CountersHeader {
 };
 static_assert(sizeof(CountersHeader) == 64);
 
+// The file names its counters, so that a reader of another release finds those that it knows.
+struct CounterName {
+    char text[32];
+};
+static_assert(std::all_of(std::begin(COUNTER_NAMES), std::end(COUNTER_NAMES),
+                          [](const char* name) { return std::string_view(name).size() < sizeof(CounterName); }));
+inline constexpr std::uint32_t COUNTERS_MAX = 4096;
+
+// Where the cells begin in a file of so many counters, and how long it is.
+inline constexpr std::size_t counter_cells(std::size_t counters) noexcept {
+    return (sizeof(CountersHeader) + counters * sizeof(CounterName) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+}
+inline constexpr std::size_t counters_bytes(std::size_t counters) noexcept {
+    return counter_cells(counters) + counters * COUNTER_SLOTS * sizeof(std::uint64_t);
+}
+
+// Opens a counters file and checks all of it.
+inline Verdict open_counters(const std::string& path, File& file, CountersHeader& header) {
+    if (auto verdict = open_segment(path, file); !verdict.good()) return verdict;
+    if (auto verdict = read_header(file, header, COUNTERS_KIND); !verdict.good()) return verdict;
+    if (header.counters == 0 || header.counters > COUNTERS_MAX || header.slots != COUNTER_SLOTS)
+        return damaged("its header says " + std::to_string(header.counters) + " counters of " +
+                       std::to_string(header.slots) + " slots");
+    return check_length(file, counters_bytes(header.counters));
+}
+
 // `<dir>/<process>.counters`. A restarted process goes on counting from zero in a fresh file, which
 // replaces the old one by rename: a reader sees the old process's cells or the new one's, never a mix.
 class Counters {
@@ -155,25 +189,22 @@ public:
     Counters() = default;
     Counters(const std::string& dir, const std::string& process, std::int64_t now_ns) {
         const std::string path = dir + "/" + process + ".counters";
-        const std::string draft = path + ".new";
-        ::unlink(draft.c_str());
-        file_ = File::open(draft, O_RDWR | O_CREAT | O_EXCL);
-        if (!file_.ok()) fail("creating " + draft);
+        Draft draft(path + ".new", path);
         FH_POINT("counters.created");
-        const std::size_t bytes = sizeof(CountersHeader) + COUNTER_COUNT * COUNTER_SLOTS * sizeof(std::uint64_t);
-        allocate(file_, bytes, draft);
-        mapping_ = Mapping(file_, bytes, true);
+        mapping_ = draft.map(counters_bytes(COUNTER_COUNT));
         auto* header = mapping_.as<CountersHeader>();
-        header->version = LAYOUT_VERSION;
+        header->version = COUNTERS_KIND.version;
         header->counters = COUNTER_COUNT;
         header->slots = COUNTER_SLOTS;
         header->pid = static_cast<std::uint32_t>(::getpid());
         header->created_ns = now_ns;
         std::strncpy(header->process, process.c_str(), sizeof header->process - 1);
         header->magic = COUNT_MAGIC;
-        cells_ = mapping_.as<std::uint64_t>(sizeof(CountersHeader));
+        auto* names = mapping_.as<CounterName>(sizeof(CountersHeader));
+        for (std::size_t i = 0; i < COUNTER_COUNT; ++i) std::strcpy(names[i].text, COUNTER_NAMES[i]);
+        cells_ = mapping_.as<std::uint64_t>(counter_cells(COUNTER_COUNT));
         FH_POINT("counters.ready");
-        publish_by_rename(draft, path);
+        draft.publish();
         FH_POINT("counters.renamed");
     }
 
@@ -196,7 +227,6 @@ private:
         return cells_[static_cast<std::size_t>(counter) * COUNTER_SLOTS + (slot & (COUNTER_SLOTS - 1))];
     }
 
-    File file_;
     Mapping mapping_;
     std::uint64_t* cells_ = nullptr;
 };

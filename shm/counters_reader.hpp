@@ -1,6 +1,7 @@
 // Counters of another process, read-only: `<shm_dir>/<process>.counters`.
 #pragma once
 
+#include <array>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -25,21 +26,26 @@ public:
         attach();
     }
 
-    // Maps the current file. False where there is none, or none of this version: what was mapped before stays.
+    // Maps the current file. False where there is none, or none that can be read (problem() says why): what was
+    // mapped before stays. A file of another release has other counters: those that it lacks read as 0.
     bool attach() {
-        File file = File::open(path_, O_RDONLY);
-        constexpr std::size_t BYTES = sizeof(CountersHeader) + COUNTER_COUNT * COUNTER_SLOTS * sizeof(std::uint64_t);
-        if (!file.ok() || file.size() != BYTES) return false;
-        Mapping mapping(file, BYTES, false);
-        const auto* header = mapping.as<const CountersHeader>();
-        if (header->magic != COUNT_MAGIC || header->version != LAYOUT_VERSION || header->counters != COUNTER_COUNT ||
-            header->slots != COUNTER_SLOTS)
-            return false;
+        File file;
+        CountersHeader header;
+        verdict_ = open_counters(path_, file, header);
+        if (!verdict_.good()) return false;
+        Mapping mapping(file, counters_bytes(header.counters), false);
+        const auto* names = mapping.as<const CounterName>(sizeof(CountersHeader));
+        places_.fill(NONE);
+        for (std::uint32_t i = 0; i < header.counters; ++i)
+            if (const auto known = counter_named({names[i].text, ::strnlen(names[i].text, sizeof names[i].text)}))
+                places_[static_cast<std::size_t>(*known)] = i;
         file_ = std::move(file);
         mapping_ = std::move(mapping);
-        header_ = header;
+        header_ = mapping_.as<const CountersHeader>();
         return true;
     }
+    // Why the last attach() failed, in one line; empty where it did not.
+    [[nodiscard]] std::string problem() const { return verdict_.good() ? "" : path_ + ": " + verdict_.why; }
     [[nodiscard]] bool attached() const noexcept { return header_ != nullptr; }
 
     // The process was restarted and counts from zero in another file, or somebody removed this one: attach() again.
@@ -50,9 +56,11 @@ public:
 
     // One cell; 0 before attach().
     [[nodiscard]] std::uint64_t get(Counter counter, std::size_t slot = 0) const noexcept {
-        if (header_ == nullptr || slot >= COUNTER_SLOTS) return 0;
-        const auto* cells = mapping_.as<const std::uint64_t>(sizeof(CountersHeader));
-        return load(cells[static_cast<std::size_t>(counter) * COUNTER_SLOTS + slot], std::memory_order_relaxed);
+        if (header_ == nullptr || slot >= COUNTER_SLOTS || counter >= Counter::count_) return 0;
+        const auto place = places_[static_cast<std::size_t>(counter)];
+        if (place == NONE) return 0;
+        const auto* cells = mapping_.as<const std::uint64_t>(counter_cells(header_->counters));
+        return load(cells[std::size_t{place} * COUNTER_SLOTS + slot], std::memory_order_relaxed);
     }
     // The sum over all sessions or rings of the process.
     [[nodiscard]] std::uint64_t total(Counter counter) const noexcept {
@@ -64,7 +72,11 @@ public:
     [[nodiscard]] std::int64_t created_ns() const noexcept { return header_ == nullptr ? 0 : header_->created_ns; }
 
 private:
+    static constexpr std::uint32_t NONE = UINT32_MAX;
+
     std::string path_;
+    Verdict verdict_;
+    std::array<std::uint32_t, COUNTER_COUNT> places_{};
     File file_;
     Mapping mapping_;
     const CountersHeader* header_ = nullptr;

@@ -14,7 +14,7 @@
 
 #include "shm/atomics.hpp"
 #include "shm/layout.hpp"
-#include "shm/region.hpp"
+#include "shm/segment.hpp"
 
 namespace fh {
 
@@ -51,27 +51,31 @@ struct DirectoryEntry {
 static_assert(sizeof(DirectoryEntry) == 256 && offsetof(DirectoryEntry, venue_symbol) == 40);
 static_assert(offsetof(DirectoryEntry, symbol) == 112 && offsetof(DirectoryEntry, calendar) == 184);
 
+inline constexpr std::int64_t DIRECTORY_LOCK_NS = 10'000'000'000;
 inline constexpr std::uint32_t DIRECTORY_CAPACITY = 131072;
 inline constexpr std::uint32_t SOURCE_CAPACITY = 64;
 inline constexpr std::size_t DIRECTORY_BYTES =
     sizeof(DirectoryHeader) + std::size_t{DIRECTORY_CAPACITY} * sizeof(DirectoryEntry);
 
+inline constexpr SegmentKind DIRECTORY_KIND{"an instrument directory", DIRECTORY_MAGIC, LAYOUT_VERSION,
+                                            "run the release that wrote it: ids are for ever"};
+
 class Directory {
 public:
     // Opens, and where `writable` is set creates. The file is sparse: it takes the disk its entries need.
-    // Throws std::system_error, or std::runtime_error where the file is not a directory of this version.
+    // Throws what shm/errors.hpp has for what is wrong.
     Directory(std::string path, bool writable) : path_(std::move(path)), writable_(writable) {
         if (writable) create();
-        const File file = File::open(path_, writable ? O_RDWR : O_RDONLY);
-        if (!file.ok()) fail("opening " + path_);
-        if (file.size() != DIRECTORY_BYTES)
-            throw std::runtime_error(path_ + " is not an instrument directory of this version");
+        File file;
+        DirectoryHeader found;
+        auto verdict = open_segment(path_, file, writable ? O_RDWR : O_RDONLY);
+        if (verdict.good()) verdict = read_header(file, found, DIRECTORY_KIND);
+        if (verdict.good() && (found.entry_bytes != sizeof(DirectoryEntry) || file.size() != DIRECTORY_BYTES))
+            verdict = damaged("its header and its length contradict each other");
+        if (!verdict.good()) raise(path_, verdict);
         mapping_ = Mapping(file, DIRECTORY_BYTES, writable, /*populate=*/false);
         header_ = mapping_.as<DirectoryHeader>();
         entries_ = mapping_.as<DirectoryEntry>(sizeof(DirectoryHeader));
-        if (header_->magic != DIRECTORY_MAGIC || header_->version != LAYOUT_VERSION ||
-            header_->entry_bytes != sizeof(DirectoryEntry))
-            throw std::runtime_error(path_ + " is not an instrument directory of this version");
         refresh();
         if (writable) cut_lost_entries();
     }
@@ -179,7 +183,7 @@ private:
     struct Lock {
         explicit Lock(const Directory& directory) : file(File::open(directory.path_ + ".lock", O_RDWR | O_CREAT)) {
             if (!directory.writable_) throw std::logic_error("the instrument directory was opened for reading");
-            if (!file.ok() || !lock_wait(file)) fail("locking " + directory.path_ + ".lock");
+            if (!file.ok() || !lock_within(file, DIRECTORY_LOCK_NS)) fail("locking " + directory.path_ + ".lock");
         }
         File file;
     };
@@ -197,7 +201,7 @@ private:
 
     void create() {
         const File lock = File::open(path_ + ".lock", O_RDWR | O_CREAT);
-        if (!lock.ok() || !lock_wait(lock)) fail("locking " + path_ + ".lock");
+        if (!lock.ok() || !lock_within(lock, DIRECTORY_LOCK_NS)) fail("locking " + path_ + ".lock");
         if (const File there = File::open(path_, O_RDONLY); there.ok()) return;
         const std::string draft = path_ + ".new";
         const File file = File::open(draft, O_RDWR | O_CREAT | O_TRUNC);

@@ -149,6 +149,7 @@ struct WaitPage {
 };
 static_assert(sizeof(WaitPage) == 256 && offsetof(WaitPage, wake) == 64 && offsetof(WaitPage, parked) == 128);
 static_assert(offsetof(WaitPage, epoch_hint) == 192);
+inline constexpr std::size_t WAIT_BYTES = 4096;
 
 struct ClockPage {
     std::uint64_t magic;

@@ -14,11 +14,9 @@
 #include <system_error>
 #include <utility>
 
-namespace fh {
+#include "shm/errors.hpp"
 
-[[noreturn]] inline void fail(const std::string& what, int error = errno) {
-    throw std::system_error(error, std::generic_category(), what);
-}
+namespace fh {
 
 class File {
 public:
@@ -62,15 +60,15 @@ inline bool try_lock(const File& file) noexcept {
     return ::fcntl(file.fd(), F_OFD_SETLK, &lock) == 0;
 }
 
-inline bool lock_wait(const File& file) noexcept {
-    struct flock lock{};
-    lock.l_type = F_WRLCK;
-    lock.l_whence = SEEK_SET;
-    lock.l_len = 1;
-    int result = 0;
-    do result = ::fcntl(file.fd(), F_OFD_SETLKW, &lock);
-    while (result != 0 && errno == EINTR);
-    return result == 0;
+// Takes the lock as soon as its holder gives it back; false where that takes longer. Holders are at work for
+// milliseconds: one that is stopped must not stop others for ever.
+inline bool lock_within(const File& file, std::int64_t limit_ns) noexcept {
+    constexpr std::int64_t LOOK_NS = 200'000;
+    for (std::int64_t waited = 0; !try_lock(file); waited += LOOK_NS) {
+        if (waited >= limit_ns) return false;
+        ::usleep(LOOK_NS / 1000);
+    }
+    return true;
 }
 
 // A mapping keeps the open file alive, and with it the lock: what is mapped must be unlocked by hand.
@@ -131,14 +129,21 @@ private:
     std::size_t bytes_ = 0;
 };
 
-// Takes the memory now, so that a full /dev/shm is an error here and not SIGBUS later.
+// Takes the memory now, so that a full /dev/shm is an error here and not SIGBUS later. In pieces: a signal undoes
+// the call that it interrupts.
 inline void allocate(const File& file, std::size_t bytes, const std::string& path) {
-    if (const int error = ::posix_fallocate(file.fd(), 0, static_cast<off_t>(bytes)); error != 0)
-        fail("allocating " + std::to_string(bytes) + " bytes for " + path, error);
+    constexpr std::size_t PIECE = std::size_t{64} << 20;
+    for (std::size_t from = 0; from < bytes;) {
+        const std::size_t length = bytes - from < PIECE ? bytes - from : PIECE;
+        const int error = ::posix_fallocate(file.fd(), static_cast<off_t>(from), static_cast<off_t>(length));
+        if (error != 0 && error != EINTR)
+            fail_segment(path, "taking " + std::to_string(bytes) + " bytes of memory", error);
+        if (error == 0) from += length;
+    }
 }
 
 inline void publish_by_rename(const std::string& from, const std::string& to) {
-    if (::rename(from.c_str(), to.c_str()) != 0) fail("renaming " + from + " to " + to);
+    if (::rename(from.c_str(), to.c_str()) != 0) fail_segment(to, "putting it in its place");
 }
 
 }  // namespace fh

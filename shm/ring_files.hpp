@@ -16,29 +16,36 @@
 
 namespace fh {
 
+inline constexpr std::uint64_t EPOCH_MAX = std::uint64_t{1} << 62;  // ns since 1970: beyond is no clock's
+
 inline std::string ring_path(const std::string& dir, const std::string& ring, std::uint64_t epoch) {
     return dir + "/" + ring + "." + std::to_string(epoch);
 }
 
-// Epochs with a published file, oldest first.
-inline std::vector<std::uint64_t> ring_epochs(const std::string& dir, const std::string& ring) {
+// Epochs with a published file, oldest first. `error` says why the folder could not be read.
+inline std::vector<std::uint64_t> ring_epochs(const std::string& dir, const std::string& ring, std::error_code& error) {
     std::vector<std::uint64_t> epochs;
     const std::string prefix = ring + ".";
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(dir, error)) {
-        const std::string name = entry.path().filename().string();
+    auto entry = std::filesystem::directory_iterator(dir, error);
+    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
         if (name.size() <= prefix.size() || name.compare(0, prefix.size(), prefix) != 0) continue;
         const std::string digits = name.substr(prefix.size());
-        if (!std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) continue;
-        epochs.push_back(std::strtoull(digits.c_str(), nullptr, 10));
+        const auto epoch = std::strtoull(digits.c_str(), nullptr, 10);
+        if (std::to_string(epoch) == digits) epochs.push_back(epoch);  // any other spelling names another file
     }
     std::sort(epochs.begin(), epochs.end());
     return epochs;
 }
 
+inline std::vector<std::uint64_t> ring_epochs(const std::string& dir, const std::string& ring) {
+    std::error_code error;
+    return ring_epochs(dir, ring, error);
+}
+
 // A draft alone proves nothing: the writer that made it may have died. Its lock is the proof.
 inline bool ring_starting(const std::string& dir, const std::string& ring) {
-    if (!std::filesystem::exists(dir + "/" + ring + ".starting")) return false;
+    if (::access((dir + "/" + ring + ".starting").c_str(), F_OK) != 0) return false;
     const File lock = File::open(dir + "/" + ring + ".lock", O_RDONLY);
     return lock.ok() && locked_by_other(lock);
 }
@@ -53,12 +60,15 @@ inline std::uint64_t next_epoch(const std::string& state_dir, const std::string&
         if (::read(file.fd(), text, sizeof text - 1) > 0)
             last = std::max<std::uint64_t>(last, std::strtoull(text, nullptr, 10));
     }
+    if (last > EPOCH_MAX)
+        throw SegmentDamaged(path, "epoch " + std::to_string(last) + " is none of ours: remove the file that has it, " +
+                                       "this one or the ring's");
     const auto epoch = std::max(last + 1, static_cast<std::uint64_t>(realtime_ns()));
     const std::string text = std::to_string(epoch) + "\n";
     File file = File::open(draft, O_WRONLY | O_CREAT | O_TRUNC);
-    if (!file.ok()) fail("creating " + draft);
+    if (!file.ok()) fail_segment(draft, "creating it");
     if (::write(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || ::fsync(file.fd()) != 0)
-        fail("writing " + draft);
+        fail_segment(draft, "writing it");
     FH_POINT("epoch.drafted");
     publish_by_rename(draft, path);
     FH_POINT("epoch.persisted");

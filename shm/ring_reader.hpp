@@ -5,11 +5,11 @@
 // reader that was handed an event longer than its buffer in parts.
 #pragma once
 
-#include <optional>
 #include <string>
 
-#include "shm/ring_files.hpp"
+#include "shm/ring_check.hpp"
 #include "shm/wait.hpp"
+#include "shm/wait_page.hpp"
 
 namespace fh {
 
@@ -19,7 +19,9 @@ enum class Attach : std::uint8_t {
     starting = 2,
     version_mismatch = 3,
     writer_dead = 4,
-    stalled = 5
+    stalled = 5,
+    denied = 6,
+    damaged = 7
 };
 
 struct ReadResult {
@@ -32,40 +34,43 @@ public:
     RingReader(std::string dir, std::string name) : dir_(std::move(dir)), name_(std::move(name)) {}
 
     // Maps the given epoch, or the newest for 0. `from_oldest` starts at the oldest event still held,
-    // else at the next to be published. Returns missing, starting, version_mismatch or ok.
+    // else at the next to be published. Returns missing, starting, version_mismatch, denied, damaged or ok; where it
+    // is not ok, what was attached before stays, and problem() says more.
     Attach attach(std::uint64_t epoch = 0, bool from_oldest = false) {
-        const auto epochs = ring_epochs(dir_, name_);
-        if (epoch == 0) {
-            if (epochs.empty()) return ring_starting(dir_, name_) ? Attach::starting : Attach::missing;
-            epoch = epochs.back();
+        problem_ = try_attach(epoch, from_oldest);
+        switch (problem_.fault) {
+            case Fault::none:
+                return Attach::ok;
+            case Fault::missing:
+                return starting_ ? Attach::starting : Attach::missing;
+            case Fault::denied:
+                return Attach::denied;
+            case Fault::version:
+                return Attach::version_mismatch;
+            case Fault::damaged:
+                return Attach::damaged;
+            case Fault::other:
+                break;
         }
-        File file = File::open(ring_path(dir_, name_, epoch), O_RDONLY);
-        if (!file.ok()) return Attach::missing;
-        if (file.size() < RECORDS_OFFSET) return Attach::version_mismatch;
-        Mapping mapping(file, file.size(), false);
-        const auto* header = mapping.as<const RingHeader>();
-        const auto version =
-            load(header->version, std::memory_order_acquire);  // SYNC ring.ready: pairs with RingWriter::create_epoch()
-        if (version == 0) return Attach::starting;
-        if (version != LAYOUT_VERSION || header->magic != RING_MAGIC || header->record_bytes != sizeof(Record) ||
-            header->records_offset != RECORDS_OFFSET || header->capacity == 0 ||
-            (header->capacity & (header->capacity - 1)) != 0 ||
-            header->capacity > (file.size() - RECORDS_OFFSET) / sizeof(Record))
-            return Attach::version_mismatch;
-        file_ = std::move(file);
-        mapping_ = std::move(mapping);
-        header_ = header;
-        records_ = mapping_.as<const Record>(header->records_offset);
-        capacity_ = header->capacity;
-        epoch_ = header->epoch;
-        open_wait_page();
-        const auto published = available();
-        next_ = published + 1;
-        if (from_oldest) {
-            next_ = 1;
-            if (published > capacity_ / 2) seek_half_back();
-        }
-        return Attach::ok;
+        raise(problem_path_, problem_);  // the system is out of something: no state of the ring
+    }
+    // As attach(), with an exception of shm/errors.hpp for all that is not ok.
+    void open(std::uint64_t epoch = 0, bool from_oldest = false) {
+        if (attach(epoch, from_oldest) != Attach::ok) raise(problem_path_, problem_);
+    }
+    // Why the last attach() was not ok, in one line; empty where it was.
+    [[nodiscard]] std::string problem() const {
+        return problem_.good() ? std::string() : problem_path_ + ": " + problem_.why;
+    }
+
+    // The last attach() was refused for a reason that waiting does not mend.
+    [[nodiscard]] bool refused() const noexcept { return !problem_.good() && problem_.fault != Fault::missing; }
+    // Goes on with the next epoch that can be read, from its oldest event; one that cannot is passed over, as one that
+    // is gone. False where there is none: what is attached stays.
+    bool attach_following() {
+        for (const auto epoch : ring_epochs(dir_, name_))
+            if (epoch > epoch_ && attach(epoch, true) == Attach::ok) return true;
+        return false;
     }
 
     [[nodiscard]] bool attached() const noexcept { return header_ != nullptr; }
@@ -131,16 +136,16 @@ public:
             __builtin_prefetch(slot(next_));
             return next_ <= available() || newer_epoch();
         };
-        return wait_until(wait_, policy, ready, timeout_ns);
+        return wait_until(wait_.page, policy, ready, timeout_ns);
     }
 
     // Where to park for this ring (wait_any.hpp); null where this process may not write it.
-    [[nodiscard]] WaitPage* wait_page() const noexcept { return wait_; }
+    [[nodiscard]] WaitPage* wait_page() const noexcept { return wait_.page; }
 
     // A newer epoch has been published. A hint for speed: the directory is the truth.
     [[nodiscard]] bool newer_epoch() const noexcept {
-        return wait_ != nullptr && load(wait_->epoch_hint, std::memory_order_acquire) >
-                                       epoch_;  // SYNC ring.epoch: pairs with RingWriter::create_epoch()
+        return wait_.hint != nullptr && load(wait_.hint->epoch_hint, std::memory_order_acquire) >
+                                            epoch_;  // SYNC ring.epoch: pairs with RingWriter::create_epoch()
     }
 
     // Alive is the lock, progressing is the heartbeat.
@@ -202,20 +207,58 @@ private:
         return std::max(next_, published + 1);
     }
 
-    void open_wait_page() {
-        const std::string path = dir_ + "/" + name_ + ".wait";
-        const File file = File::open(path, O_RDWR);
-        if (!file.ok() || file.size() < sizeof(WaitPage)) return;  // read-only readers use a timed wait
-        wait_mapping_ = Mapping(file, 4096, true);
-        wait_ = wait_mapping_.as<WaitPage>();
+    Verdict try_attach(std::uint64_t epoch, bool from_oldest) {
+        starting_ = false;
+        if (epoch == 0) {
+            problem_path_ = dir_ + "/" + name_;
+            std::error_code error;
+            const auto epochs = ring_epochs(dir_, name_, error);
+            if (epochs.empty()) {
+                starting_ = ring_starting(dir_, name_);
+                if (error) return refusal(error.value());
+                return {Fault::missing, starting_ ? "its writer is making it" : "there is no such ring", ENOENT, 0};
+            }
+            epoch = epochs.back();
+        }
+        problem_path_ = ring_path(dir_, name_, epoch);
+        File file;
+        RingHeader found;
+        if (auto verdict = open_ring(dir_, name_, epoch, file, found); !verdict.good()) return verdict;
+        Mapping mapping(file, file.size(), false);
+        const auto* header = mapping.as<const RingHeader>();
+        // SYNC ring.ready: pairs with RingWriter::create_epoch()
+        if (load(header->version, std::memory_order_acquire) != found.version) return damaged("it changed its version");
+        if (auto verdict = check_cursors(*header); !verdict.good()) return verdict;
+        WaitView wait;
+        if (auto verdict = open_wait_page(dir_ + "/" + name_ + ".wait", wait); !verdict.good()) {
+            problem_path_ = dir_ + "/" + name_ + ".wait";
+            return verdict;
+        }
+        file_ = std::move(file);
+        mapping_ = std::move(mapping);
+        wait_ = std::move(wait);
+        header_ = header;
+        records_ = mapping_.as<const Record>(RECORDS_OFFSET);
+        capacity_ = found.capacity;
+        epoch_ = epoch;
+        start(from_oldest);
+        return {};
+    }
+
+    void start(bool from_oldest) noexcept {
+        const auto published = available();
+        next_ = from_oldest ? 1 : published + 1;
+        if (from_oldest && published > capacity_ / 2) seek_half_back();
     }
 
     std::string dir_;
     std::string name_;
+    Verdict problem_;
+    std::string problem_path_;
+    bool starting_ = false;
     File file_;
     Mapping mapping_;
-    Mapping wait_mapping_;
-    WaitPage* wait_ = nullptr;
+    WaitView wait_;
     const RingHeader* header_ = nullptr;
     const Record* records_ = nullptr;
     std::uint64_t capacity_ = 0;

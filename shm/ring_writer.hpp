@@ -10,19 +10,22 @@
 #include <stdexcept>
 #include <string>
 
-#include "shm/ring_files.hpp"
+#include "shm/draft.hpp"
+#include "shm/ring_check.hpp"
 #include "shm/wait.hpp"
+#include "shm/wait_page.hpp"
+#include "shm/writer_lock.hpp"
 
 namespace fh {
 
 class RingWriter {
 public:
-    // Creates a new epoch. Throws std::runtime_error naming the pid of a living writer, or
-    // std::system_error where memory or files are refused.
+    // Creates a new epoch. Throws SegmentBusy naming the pid of a living writer, SegmentSpace or SegmentDenied where
+    // memory or files are refused.
     RingWriter(const std::string& dir, const std::string& state_dir, const std::string& name, std::uint64_t capacity,
                std::size_t keep_epochs = 3)
         : dir_(dir), name_(name), capacity_(capacity), mask_(capacity - 1) {
-        if (capacity < 64 || (capacity & mask_) != 0)
+        if (capacity < RING_CAPACITY_MIN || capacity > RING_CAPACITY_MAX || (capacity & mask_) != 0)
             throw std::invalid_argument("ring capacity must be a power of two of at least 64, got " +
                                         std::to_string(capacity));
         if (name.empty() || name.size() >= CACHE_LINE || name.find_first_of("./") != std::string::npos)
@@ -30,11 +33,13 @@ public:
                                         "'");
         std::filesystem::create_directories(dir);
         std::filesystem::create_directories(state_dir);
-        lock_writer();
+        lock_ = WriterLock(dir + "/" + name, "ring '" + name + "'");
+        FH_POINT("epoch.locked");
         const auto epochs = ring_epochs(dir, name);
         read_previous(epochs);
-        open_wait_page();
-        create_epoch(next_epoch(state_dir, name, previous_epoch_));
+        wait_mapping_ = make_wait_page(dir + "/" + name + ".wait");
+        wait_ = wait_mapping_.as<WaitPage>();
+        create_epoch(next_epoch(state_dir, name, epochs.empty() ? 0 : epochs.back()));
         for (std::size_t i = 0; i + keep_epochs < epochs.size(); ++i) {
             ::unlink(ring_path(dir, name, epochs[i]).c_str());
             ++forced_out_;
@@ -163,35 +168,18 @@ private:
         store(words[7], bits, std::memory_order_relaxed);
     }
 
-    void lock_writer() {
-        const std::string path = dir_ + "/" + name_ + ".lock";
-        lock_ = File::open(path, O_RDWR | O_CREAT);
-        if (!lock_.ok()) fail("opening " + path);
-        if (!try_lock(lock_)) {
-            char text[32] = {};
-            const auto got = ::pread(lock_.fd(), text, sizeof text - 1, 0);
-            throw std::runtime_error("ring '" + name_ + "' has a writer already, pid " +
-                                     std::string(text, static_cast<std::size_t>(std::max<ssize_t>(got, 0))));
-        }
-        const std::string pid = std::to_string(::getpid());
-        if (::ftruncate(lock_.fd(), 0) != 0 || ::pwrite(lock_.fd(), pid.data(), pid.size(), 0) < 0)
-            fail("writing " + path);
-        FH_POINT("epoch.locked");
-    }
-
     // Plain reads: the writer that stored them has ended, and the lock it held is ours. SYNC ring.note
+    // Where the file is none of ours, or of another version, nothing is known of the epoch before.
     void read_previous(const std::vector<std::uint64_t>& epochs) {
         if (epochs.empty()) return;
-        const File file = File::open(ring_path(dir_, name_, epochs.back()), O_RDONLY);
-        if (!file.ok() || file.size() < RECORDS_OFFSET) return;
-        const Mapping mapping(file, RECORDS_OFFSET, false);
-        const auto* header = mapping.as<RingHeader>();
-        if (header->magic != RING_MAGIC || header->version != LAYOUT_VERSION) return;
-        previous_epoch_ = header->epoch;
-        previous_last_ = header->published;
+        File file;
+        RingHeader header;
+        if (!open_ring(dir_, name_, epochs.back(), file, header).good() || !check_cursors(header).good()) return;
+        previous_epoch_ = header.epoch;
+        previous_last_ = header.published;
         for (std::size_t session = 0; session < NOTE_SESSIONS; ++session) {
             const Note* best = nullptr;
-            for (const Note& note : header->notes[session])
+            for (const Note& note : header.notes[session])
                 if (note.value != 0 && note.cursor <= previous_last_ &&
                     (best == nullptr || note.cursor > best->cursor ||
                      (note.cursor == best->cursor && note.value > best->value)))
@@ -200,33 +188,12 @@ private:
         }
     }
 
-    void open_wait_page() {
-        const std::string path = dir_ + "/" + name_ + ".wait";
-        const File file = File::open(path, O_RDWR | O_CREAT, 0660);
-        if (!file.ok()) fail("opening " + path);
-        allocate(file, 4096, path);
-        wait_mapping_ = Mapping(file, 4096, true);
-        wait_ = wait_mapping_.as<WaitPage>();
-        wait_->version = LAYOUT_VERSION;
-        wait_->magic = WAIT_MAGIC;
-    }
-
     void create_epoch(std::uint64_t epoch) {
         epoch_ = epoch;
-        const std::string draft = dir_ + "/" + name_ + ".starting";
-        const std::size_t bytes = RECORDS_OFFSET + capacity_ * sizeof(Record);
-        ::unlink(draft.c_str());
-        file_ = File::open(draft, O_RDWR | O_CREAT | O_EXCL);
-        if (!file_.ok()) fail("creating " + draft);
+        Draft draft(dir_ + "/" + name_ + ".starting", ring_path(dir_, name_, epoch_));
         FH_POINT("epoch.created");
-        try {
-            allocate(file_, bytes, draft);
-            mapping_ = Mapping(file_, bytes, true);
-            if (!try_lock(file_)) fail("locking " + draft);
-        } catch (...) {
-            ::unlink(draft.c_str());  // a refused ring leaves neither memory taken nor a sign of starting
-            throw;
-        }
+        mapping_ = draft.map(ring_bytes(capacity_));
+        if (!try_lock(draft.file())) fail_segment(ring_path(dir_, name_, epoch_), "locking it");
         FH_POINT("epoch.allocated");
         header_ = mapping_.as<RingHeader>();
         records_ = mapping_.as<Record>(RECORDS_OFFSET);
@@ -251,7 +218,8 @@ private:
         store(header_->version, LAYOUT_VERSION,
               std::memory_order_release);  // SYNC ring.ready: header before version; pairs with RingReader::attach()
         FH_POINT("epoch.ready");
-        publish_by_rename(draft, ring_path(dir_, name_, epoch_));
+        draft.publish();
+        file_ = draft.take();
         FH_POINT("epoch.renamed");
         store(wait_->epoch_hint, epoch_,
               std::memory_order_release);  // SYNC ring.epoch: file before hint; pairs with RingReader::newer_epoch()
@@ -267,7 +235,7 @@ private:
     std::string name_;
     std::uint64_t capacity_;
     std::uint64_t mask_;
-    File lock_;
+    WriterLock lock_;
     File file_;
     Mapping mapping_;
     Mapping wait_mapping_;

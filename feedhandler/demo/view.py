@@ -12,6 +12,7 @@ from feedhandler import clock
 from feedhandler.board import Board
 from feedhandler.counters import read_all
 from feedhandler.demo.rig import HANDLER, Rig
+from feedhandler.errors import SegmentError
 from feedhandler.instruments import Directory
 
 SHOWN_BOOKS = 8
@@ -86,7 +87,7 @@ class LiveView:
         table = Table(title="most active", expand=False)
         for name in ("symbol", "bid size", "bid", "ask", "ask size", "last", "trades", "ring to board, us"):
             table.add_column(name, justify="left" if name == "symbol" else "right")
-        with contextlib.suppress(OSError, RuntimeError):
+        with contextlib.suppress(SegmentError, RuntimeError):
             rows = Board(self._rig.shm_dir).rows()
             directory = Directory(self._rig.folder / "state" / "instruments.dir")
             for row in rows[np.argsort(rows["updates"])[::-1][:SHOWN_BOOKS]]:

@@ -85,6 +85,7 @@ nb::list ring_status(Engine& self) {
         ring["next"] = input.reader.next();
         ring["published"] = input.reader.attached() ? input.reader.published() : 0;
         ring["writer"] = static_cast<int>(input.writer);
+        ring["problem"] = input.reader.refused() ? input.reader.problem() : std::string();
         rings.append(ring);
     }
     return rings;

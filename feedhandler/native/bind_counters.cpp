@@ -58,7 +58,15 @@ void bind_counters(nb::module_& module) {
         return names;
     });
     module.attr("COUNTER_SLOTS") = fh::COUNTER_SLOTS;
-    module.attr("COUNTERS_MAGIC") = fh::COUNT_MAGIC;
+    // Raises what is wrong with a counters file; read as bytes it then is as shm/README.md draws it.
+    module.def(
+        "check_counters",
+        [](const std::string& path) {
+            fh::File file;
+            fh::CountersHeader header;
+            if (const auto verdict = fh::open_counters(path, file, header); !verdict.good()) fh::raise(path, verdict);
+        },
+        "path"_a);
     nb::class_<fh::Counters>(module, "Counters")
         .def(nb::init<const std::string&, const std::string&, std::int64_t>(), "dir"_a, "process"_a, "now_ns"_a)
         .def(

@@ -120,7 +120,9 @@ void bind_reader(nb::module_& module) {
         .value("STARTING", fh::Attach::starting)
         .value("VERSION_MISMATCH", fh::Attach::version_mismatch)
         .value("WRITER_DEAD", fh::Attach::writer_dead)
-        .value("STALLED", fh::Attach::stalled);
+        .value("STALLED", fh::Attach::stalled)
+        .value("DENIED", fh::Attach::denied)
+        .value("DAMAGED", fh::Attach::damaged);
     nb::enum_<fh::WaitPolicy>(module, "WaitPolicy")
         .value("SPIN", fh::WaitPolicy::spin)
         .value("YIELD", fh::WaitPolicy::yield)
@@ -129,6 +131,8 @@ void bind_reader(nb::module_& module) {
     nb::class_<fh::RingReader>(module, "RingReader")
         .def(nb::init<std::string, std::string>(), "dir"_a, "name"_a)
         .def("attach", &fh::RingReader::attach, "epoch"_a = 0, "from_oldest"_a = false)
+        .def("open", &fh::RingReader::open, "epoch"_a = 0, "from_oldest"_a = false)
+        .def("attach_following", &fh::RingReader::attach_following)
         .def("read_into", &read_records, "out"_a)
         .def("view", &view_records, "max"_a)
         .def("advance", &fh::RingReader::advance, "count"_a)
@@ -139,6 +143,7 @@ void bind_reader(nb::module_& module) {
         .def("state", &fh::RingReader::state, "monotonic_now_ns"_a, "stall_ns"_a)
         .def("newer_epoch", &fh::RingReader::newer_epoch)
         .def("following_epoch", &fh::RingReader::following_epoch)
+        .def_prop_ro("problem", &fh::RingReader::problem)
         .def_prop_ro("attached", &fh::RingReader::attached)
         .def_prop_ro("name", &fh::RingReader::name)
         .def_prop_ro("epoch", &fh::RingReader::epoch)
@@ -157,7 +162,9 @@ void bind_shm(nb::module_& module) {
     module.def("monotonic_ns", &fh::monotonic_ns);
     module.def("realtime_ns", &fh::realtime_ns);
     module.def("measure_realtime_offset", &fh::measure_realtime_offset);
-    module.def("ring_epochs", &fh::ring_epochs, "dir"_a, "ring"_a);
+    module.def(
+        "ring_epochs", [](const std::string& dir, const std::string& ring) { return fh::ring_epochs(dir, ring); },
+        "dir"_a, "ring"_a);
     bind_writer(module);
     bind_reader(module);
 }

@@ -48,11 +48,10 @@ inline Followed follow(Input& input) {
                    : writer == Attach::stalled   ? Writer::stalled
                                                  : Writer::alive;
     if (input.writer != Writer::dead || input.ready()) return {};
-    const auto following = reader.following_epoch();
-    if (following == 0 || input.ready()) return {};
+    if (reader.following_epoch() == 0 || input.ready()) return {};
     const auto old_epoch = reader.epoch();
     const auto old_last = reader.next() - 1;
-    if (reader.attach(following, true) != Attach::ok) return {};
+    if (!reader.attach_following()) return {};
     input.writer = Writer::alive;
     const bool chained = reader.previous_epoch() == old_epoch;
     std::uint64_t lost = reader.next() - 1;

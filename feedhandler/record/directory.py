@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from feedhandler.errors import SegmentMissingError
 from feedhandler.instruments import Directory
 from feedhandler.record.names import WHOLE_SOURCE
 
@@ -20,7 +21,7 @@ class DirectoryNames:
 
     def _open(self) -> Directory | None:
         if self._directory is None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(SegmentMissingError):
                 self._directory = Directory(self._path)
         return self._directory
 

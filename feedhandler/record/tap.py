@@ -29,8 +29,9 @@ class TapState(IntEnum):
 
     WAITING = 0  # no ring yet
     RECORDING = 1
-    VERSION_MISMATCH = 2
+    REFUSED = 2  # the newest epoch is of another layout version, or no ring at all
     STOPPED = 3  # the disk refuses; trying again
+    DENIED = 4  # no permission; trying again
 
 
 class Drained(msgspec.Struct):
@@ -151,25 +152,28 @@ class RingTap:
                 continue
             reader = RingReader(self._dir, self.ring)
             result = reader.attach(epoch)
-            if result == Attach.VERSION_MISMATCH:
-                self._refuse(epoch)
+            if result in (Attach.VERSION_MISMATCH, Attach.DAMAGED):
+                self._refuse(epoch, reader.problem)
                 continue
+            if result == Attach.DENIED and self.state is not TapState.DENIED:
+                self.state, self.error = TapState.DENIED, reader.problem
+                self._log("error", "ring may not be read: not recorded", ring=self.ring, error=reader.problem)
             if result != Attach.OK:
                 return
             if epoch != journal.epoch:
                 self._account(reader, now_ns)
             reader.seek(journal.last + 1)
             self._reader = reader
-            self.state = TapState.RECORDING
+            self.state, self.error = TapState.RECORDING, ""
             self._schedule_unlink(epoch, now_ns)
             self._log("info", "recording", ring=self.ring, epoch=epoch, seq=journal.last + 1)
             return
 
-    def _refuse(self, epoch: int) -> None:
+    def _refuse(self, epoch: int, problem: str) -> None:
         self._refused.add(epoch)
-        self.state = TapState.VERSION_MISMATCH
+        self.state, self.error = TapState.REFUSED, problem
         self.journal.stats.errors += 1
-        self._log("error", "ring has another layout version: not recorded", ring=self.ring, epoch=epoch)
+        self._log("error", "ring cannot be read: not recorded", ring=self.ring, epoch=epoch, error=problem)
 
     def _account(self, reader: RingReader, now_ns: int) -> None:
         """Names what is missing between the journal's end and the start of the reader's epoch.

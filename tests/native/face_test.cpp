@@ -61,8 +61,21 @@ void counters_of_another_version_are_refused(const std::string& dir) {
     const std::uint32_t version = 77;
     CHECK(::pwrite(file.fd(), &version, sizeof version, 8) == sizeof version);
     CHECK(!fh::CountersReader(dir, "other").attached());
+    CHECK(fh::CountersReader(dir, "other").problem().find("a newer feedhandler wrote it") != std::string::npos);
     CHECK(::ftruncate(file.fd(), 100) == 0);
     CHECK(!fh::CountersReader(dir, "other").attached());
+}
+
+void counters_of_another_release_are_found_by_name(const std::string& dir) {
+    fh::Counters counters(dir, "later", 7);
+    counters.add(fh::Counter::fix_reads, 0, 5);  // the first two of the list
+    counters.add(fh::Counter::fix_bytes, 0, 600);
+    const fh::File file = fh::File::open(dir + "/later.counters", O_RDWR);
+    const fh::CounterName names[] = {{"fix_bytes"}, {"a_counter_of_tomorrow"}};
+    CHECK(::pwrite(file.fd(), names, sizeof names, sizeof(fh::CountersHeader)) == sizeof names);
+    const fh::CountersReader reader(dir, "later");
+    CHECK_EQ(reader.get(fh::Counter::fix_bytes), 5U);
+    CHECK_EQ(reader.get(fh::Counter::fix_reads), 0U);
 }
 
 fh::DirectoryEntry entry(std::uint16_t source, const char* venue_symbol, const char* symbol) {
@@ -113,6 +126,7 @@ int main() {
     a_clock_that_is_not_ready_is_not_there(dir);
     counters_are_read_by_name_and_followed_over_a_restart(dir);
     counters_of_another_version_are_refused(dir);
+    counters_of_another_release_are_found_by_name(dir);
     instruments_are_found_by_symbol_as_they_come(dir);
     std::filesystem::remove_all(dir);
     return check_failures == 0 ? 0 : 1;

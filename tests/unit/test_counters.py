@@ -6,6 +6,7 @@ import pytest
 
 from feedhandler.clock import Clock, now_ns
 from feedhandler.counters import Counter, Counters, read_all, read_file
+from feedhandler.errors import SegmentDamagedError
 
 
 def test_counters_are_read_by_other_processes(tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ def test_a_restarted_process_counts_from_zero(tmp_path: Path) -> None:
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.counters").write_bytes(b"\0" * 100)
-    with pytest.raises(ValueError, match="is not a counters file of this version"):
+    with pytest.raises(SegmentDamagedError, match="not a counters file: it begins with zeros"):
         read_file(tmp_path / "x.counters")
 
 

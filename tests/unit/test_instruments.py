@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from feedhandler.errors import SegmentDamagedError, SegmentMissingError
 from feedhandler.instruments import Directory, Instrument
 
 
@@ -39,9 +40,9 @@ def test_the_same_venue_symbol_of_two_sources_has_two_ids(tmp_path: Path) -> Non
 def test_what_is_not_a_directory_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "i.dir"
     path.write_bytes(b"something else")
-    with pytest.raises(RuntimeError, match="is not an instrument directory of this version"):
+    with pytest.raises(SegmentDamagedError, match="it has 14 bytes, too few for an instrument directory"):
         Directory(path)
-    with pytest.raises(OSError, match=r"missing\.dir"):
+    with pytest.raises(SegmentMissingError, match=r"missing\.dir: there is none"):
         Directory(tmp_path / "missing.dir")
 
 

@@ -112,7 +112,7 @@ def test_a_header_that_lies_about_its_capacity_is_refused(tmp_path: Path, capaci
     with (tmp_path / f"r.{ring.epoch}").open("r+b") as file:
         file.seek(16)
         file.write(capacity.to_bytes(8, "little"))
-    assert Reader(tmp_path, "r").attach() == Attach.VERSION_MISMATCH
+    assert Reader(tmp_path, "r").attach() == Attach.DAMAGED
 
 
 def test_two_restarts_in_a_row_are_followed_one_by_one(tmp_path: Path) -> None:

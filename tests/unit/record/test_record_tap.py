@@ -207,8 +207,8 @@ def test_another_layout_version_is_one_log_line_and_a_counter(rig: Any) -> None:
     for _ in range(5):
         rig.now += 1_000_000_000
         rig.tap.do_work(rig.now)
-    assert rig.tap.state is TapState.VERSION_MISMATCH
-    assert [event for _, event, _ in rig.log] == ["ring has another layout version: not recorded"]
+    assert rig.tap.state is TapState.REFUSED
+    assert [event for _, event, _ in rig.log] == ["ring cannot be read: not recorded"]
     assert rig.tap.journal.stats.errors == 1
     rig.start_writer()
     rig.send(5)

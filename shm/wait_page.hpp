@@ -1,0 +1,50 @@
+// The file of a parking page: `<ring>.wait`, `board.parking`. It is made once and never replaced, so that readers that
+// sleep on it are woken by every writer to come.
+#pragma once
+
+#include <string>
+
+#include "shm/layout.hpp"
+#include "shm/segment.hpp"
+
+namespace fh {
+
+inline constexpr SegmentKind WAIT_KIND{"a wait page", WAIT_MAGIC, LAYOUT_VERSION, "restart its writer"};
+
+// The writer's side. What readers may have spoiled of the page's identity is mended.
+inline Mapping make_wait_page(const std::string& path) {
+    File file;
+    if (const auto verdict = open_segment(path, file, O_RDWR | O_CREAT); !verdict.good()) raise(path, verdict);
+    allocate(file, WAIT_BYTES, path);
+    Mapping mapping(file, WAIT_BYTES, true);
+    auto* page = mapping.as<WaitPage>();
+    page->version = LAYOUT_VERSION;
+    page->magic = WAIT_MAGIC;
+    return mapping;
+}
+
+// The reader's side: `page` is where to park, null without the right to write; `hint` is null without a page.
+struct WaitView {
+    Mapping mapping;
+    WaitPage* page = nullptr;
+    const WaitPage* hint = nullptr;
+};
+
+// Good also where there is no page, or no right to it: then a reader waits by the clock.
+inline Verdict open_wait_page(const std::string& path, WaitView& view) {
+    File file;
+    auto verdict = open_segment(path, file, O_RDWR);
+    const bool writable = verdict.good();
+    if (verdict.fault == Fault::denied) verdict = open_segment(path, file);
+    if (verdict.fault == Fault::missing || verdict.fault == Fault::denied) return {};
+    WaitPage found;
+    if (verdict.good()) verdict = read_header(file, found, WAIT_KIND);
+    if (verdict.good()) verdict = check_length(file, WAIT_BYTES);
+    if (!verdict.good()) return verdict;
+    view.mapping = Mapping(file, WAIT_BYTES, writable);
+    view.hint = view.mapping.as<const WaitPage>();
+    view.page = writable ? view.mapping.as<WaitPage>() : nullptr;
+    return {};
+}
+
+}  // namespace fh

@@ -1,0 +1,47 @@
+// One writer a segment: an exclusive lock on `<segment>.lock`, whose text is the holder's pid. The kernel drops the
+// lock when the holder ends, however it ends; the text of a dead holder says nothing.
+#pragma once
+
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+#include "shm/errors.hpp"
+#include "shm/region.hpp"
+
+namespace fh {
+
+class WriterLock {
+public:
+    WriterLock() = default;
+    // Takes the lock of `path`; `what` says in messages what it is. Throws SegmentBusy with the holder's pid.
+    WriterLock(const std::string& path, const std::string& what) {
+        const std::string name = path + ".lock";
+        file_ = File::open(name, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY);
+        if (!file_.ok()) fail_segment(name, "opening it");
+        if (!try_lock(file_)) {
+            const auto pid = holder();
+            throw SegmentBusy(path, what + " has a writer already, pid " + (pid > 0 ? std::to_string(pid) : "unknown"),
+                              pid);
+        }
+        const std::string pid = std::to_string(::getpid());
+        if (::ftruncate(file_.fd(), 0) != 0 || ::pwrite(file_.fd(), pid.data(), pid.size(), 0) < 0)
+            fail_segment(name, "writing it");
+    }
+
+private:
+    // Its new holder writes its pid right after it took the lock: a few looks see it.
+    [[nodiscard]] std::int64_t holder() const noexcept {
+        for (int look = 0; look < 20; ++look) {
+            char text[32] = {};
+            if (::pread(file_.fd(), text, sizeof text - 1, 0) > 0)
+                if (const auto pid = std::strtoll(text, nullptr, 10); pid > 0) return pid;
+            ::usleep(500);
+        }
+        return 0;
+    }
+
+    File file_;
+};
+
+}  // namespace fh
