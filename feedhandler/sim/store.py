@@ -36,6 +36,11 @@ class VenueStore:
     def next_out(self, value: int) -> None:
         self.native.next_out = value
 
+    @property
+    def created_ns(self) -> int:
+        """Not told: the venue's sessions have no schedule."""
+        return 0
+
     def append(self, seq: int, message: bytes) -> None:
         """Refusals (35=Y, 35=j) are not worth resending: a gap fill takes their place."""
 

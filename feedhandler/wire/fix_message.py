@@ -22,6 +22,13 @@ DATA_TAG_OF_LENGTH_TAG: Final = {
 
 ADMIN_TYPES: Final = frozenset({b"0", b"1", b"2", b"3", b"4", b"5", b"A"})
 
+HEADER_TAGS: Final = frozenset({
+    8, 9, 34, 35, 43, 49, 50, 52, 56, 57, 90, 91, 97, 115, 116, 122, 128, 129, 142, 143, 144, 145, 212, 213, 347,
+    369, 370, 627, 628, 629, 630, 1128, 1129, 1156,
+})  # fmt: skip
+TRAILER_TAGS: Final = frozenset({10, 89, 93})
+FIELDS_MAX: Final = 200_000  # of one message: a bound on what hostile bytes cost, far above any real one
+
 
 class Malformed(NamedTuple):
     """A message that cannot be split into fields: to be counted and ignored, as all garbled ones."""
@@ -64,6 +71,11 @@ class Message:
         """Value of 35; empty when missing."""
         return self.get(35) or b""
 
+    @property
+    def is_admin(self) -> bool:
+        """Whether the message is the session's own, not the application's."""
+        return self.msg_type in ADMIN_TYPES
+
 
 def parse_int(text: bytes) -> int | None:
     """Unsigned decimal digits (zero padding allowed), at most 2**63 - 1; anything else is None."""
@@ -76,11 +88,11 @@ def parse_int(text: bytes) -> int | None:
     return value if value <= INT_MAX else None
 
 
-def _parse_tag(text: bytes) -> int | None:
-    """Tag number, negative and zero included (those get a Reject); None when not an integer."""
+def _parse_tag(text: bytes) -> int:
+    """Tag number; 0 for what is no integer: that is no tag either, and gets the same Reject."""
     digits = text[1:] if text[:1] == b"-" else text
     if not digits or len(digits) > 9 or not digits.isdigit():
-        return None
+        return 0
     return int(text)
 
 
@@ -100,14 +112,14 @@ def decode(raw: bytes) -> Message | Malformed:
         if equals < 0 or equals > end:
             return Malformed("field without '='")
         tag = _parse_tag(raw[position:equals])
-        if tag is None:
-            return Malformed("tag is not a number")
         if tag == data_tag and raw[equals + 1 + data_bytes : equals + 2 + data_bytes] == SOH:
             end = equals + 1 + data_bytes
         value = raw[equals + 1 : end]
         data_tag = DATA_TAG_OF_LENGTH_TAG.get(tag, 0)
         data_bytes = (parse_int(value) or 0) if data_tag else 0
         fields.append((tag, value))
+        if len(fields) > FIELDS_MAX:
+            return Malformed("too many fields")
         position = end + 1
     return Message(raw, fields)
 
@@ -144,19 +156,23 @@ def encode(
     sending_time: bytes,
     fields: Iterable[Field],
     *,
+    more: Iterable[Field] = (),
     orig_sending_time: bytes | None = None,
 ) -> bytes:
-    """Build a whole message: 8, 9, 35, 49, 56, 34, 52; 43=Y and 122 if `orig_sending_time`; fields; 10."""
-    head = b"35=%b\x0149=%b\x0156=%b\x0134=%d\x0152=%b\x01" % (
-        msg_type,
-        header.sender,
-        header.target,
-        seq,
-        sending_time,
-    )
+    """Build a whole message: 8, 9, 35, the header in ascending order with `more`, `fields` as they are, 10.
+
+    43=Y and 122 are there if `orig_sending_time` is.
+    """
+    head = [(34, b"%d" % seq), (49, header.sender), (52, sending_time), (56, header.target), *header.extra, *more]
     if orig_sending_time is not None:
-        head += b"43=Y\x01122=%b\x01" % orig_sending_time
-    return frame(header.begin_string, head + join(header.extra) + join(fields))
+        head += [(43, b"Y"), (122, orig_sending_time)]
+    head.sort(key=_place)
+    return frame(header.begin_string, b"35=%b\x01" % msg_type + join(head) + join(fields))
+
+
+def _place(field: Field) -> int:
+    """Where a header field stands: by its tag, the group of hops (627 to 630) together."""
+    return min(field[0], 627) if field[0] <= 630 else field[0]
 
 
 def encode_resent(raw: bytes, sending_time: bytes) -> bytes | None:
@@ -164,17 +180,14 @@ def encode_resent(raw: bytes, sending_time: bytes) -> bytes | None:
 
     None when `raw` is not a message with a SendingTime (a damaged store); the caller fills the gap instead.
     """
-    begin_end = raw.find(SOH)
-    length_end = raw.find(SOH, begin_end + 1)
-    stamp = raw.find(b"\x0152=", length_end)
-    trailer = raw.rfind(b"\x0110=")
-    if not raw.startswith(b"8=") or min(begin_end, length_end, stamp) < 0 or trailer <= stamp:
+    message = decode(raw)
+    if isinstance(message, Malformed) or [tag for tag, _ in message.fields[:3]] != [8, 9, 35]:
         return None
-    stamp_end = raw.find(SOH, stamp + 1)
-    body = b"%b\x0152=%b\x0143=Y\x01122=%b%b" % (
-        raw[length_end + 1 : stamp],
-        sending_time,
-        raw[stamp + 4 : stamp_end],
-        raw[stamp_end : trailer + 1],
-    )
-    return frame(raw[2:begin_end], body)
+    fields = message.fields
+    end = next((i for i, (tag, _) in enumerate(fields) if tag not in HEADER_TAGS), len(fields))
+    head = [(tag, value) for tag, value in fields[3:end] if tag not in (43, 52, 122)]
+    sent = message.get(52)
+    if sent is None or fields[-1][0] != 10:
+        return None
+    head = sorted([*head, (43, b"Y"), (52, sending_time), (122, sent)], key=_place)
+    return frame(fields[0][1], b"35=%b\x01" % fields[2][1] + join(head) + join(fields[end:-1]))

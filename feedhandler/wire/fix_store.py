@@ -21,6 +21,10 @@ class SequenceStore(Protocol):
     next_in: int
     next_out: int
 
+    @property
+    def created_ns(self) -> int:
+        """When the numbers last began at 1, ns since the epoch; 0 = not told."""
+
     def append(self, seq: int, message: bytes) -> None:
         """Keep a sent application message for resending."""
 

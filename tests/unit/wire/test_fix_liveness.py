@@ -11,7 +11,7 @@ def test_heartbeat_after_an_interval_of_sending_nothing():
     it = logged_on(heartbeat_s=10)
     assert it.session.next_timer_ns() == T0 + 10 * SECOND
     assert it.after(9.9) == []
-    assert it.after(0.1) == [f"35=0|{US}|34=2|52=20261121-10:58:51"]
+    assert it.after(0.1) == ["35=0|34=2|49=FH|52=20261121-10:58:51|56=SIM"]
     it.says("35=0|PEER|34=2|52=NOW")
     assert it.session.next_timer_ns() == T0 + 20 * SECOND
 
@@ -30,7 +30,7 @@ def test_6_test_request_then_the_end():
     it = logged_on(heartbeat_s=10)
     assert [m.split("|")[0] for m in it.after(10)] == ["35=0"]
     assert it.session.next_timer_ns() == T0 + 12 * SECOND
-    assert it.after(2) == [f"35=1|{US}|34=3|52=20261121-10:58:53|112=TEST"]
+    assert it.after(2) == ["35=1|34=3|49=FH|52=20261121-10:58:53|56=SIM|112=TEST"]
     assert it.after(11) == []
     assert it.session.next_timer_ns() == T0 + 24 * SECOND
     it.after(1)
@@ -52,7 +52,7 @@ def test_an_answer_to_the_test_request_keeps_the_session():
 def test_4b_test_request_is_answered_with_its_id():
     it = logged_on()
     assert it.says("35=1|PEER|34=2|52=NOW|112=are you there=?") == [
-        f"35=0|{US}|34=2|52=20261121-10:58:41|112=are you there=?"
+        "35=0|34=2|49=FH|52=20261121-10:58:41|56=SIM|112=are you there=?"
     ]
 
 

@@ -38,7 +38,7 @@ US = "49=FH|56=SIM"
 )
 def test_rejected_and_counted_as_received(message, reject):
     it = logged_on()
-    assert it.says(message) == [f"35=3|{US}|34=2|52={STAMP}|{reject}"]
+    assert it.says(message) == [f"35=3|34=2|49=FH|52={STAMP}|56=SIM|{reject}"]
     assert it.session.next_in == 3
     (event,) = it.events()
     assert isinstance(event, Rejected)
@@ -49,7 +49,6 @@ def test_rejected_and_counted_as_received(message, reject):
 @pytest.mark.parametrize(
     ("message", "reject"),
     [
-        ("35=0|PEER|52=NOW", "58=Required tag missing|371=34|372=0|373=1"),
         ("35=0|PEER|34=x|52=NOW", "58=Incorrect data format for value|371=34|372=0|373=6"),
         ("35=0|PEER|34=-1|52=NOW", "58=Incorrect data format for value|371=34|372=0|373=6"),
         (f"35=0|PEER|34={2**63}|52=NOW", "58=Incorrect data format for value|371=34|372=0|373=6"),
@@ -60,7 +59,7 @@ def test_rejected_and_counted_as_received(message, reject):
 )
 def test_rejected_but_the_number_is_not_counted(message, reject):
     it = logged_on()
-    assert it.says(message) == [f"35=3|{US}|34=2|52={STAMP}|{reject}"]
+    assert it.says(message) == [f"35=3|34=2|49=FH|52={STAMP}|56=SIM|{reject}"]
     assert it.session.next_in == 2
 
 
@@ -68,8 +67,8 @@ def test_rejected_but_the_number_is_not_counted(message, reject):
 def test_2k_comp_ids(ids):
     it = logged_on()
     assert it.says(f"35=X|{ids}|34=2|52=NOW") == [
-        f"35=3|{US}|34=2|52={STAMP}|45=2|58=CompID problem|372=X|373=9",
-        f"35=5|{US}|34=3|52={STAMP}",
+        f"35=3|34=2|49=FH|52={STAMP}|56=SIM|45=2|58=CompID problem|372=X|373=9",
+        f"35=5|34=3|49=FH|52={STAMP}|56=SIM",
     ]
     assert it.says("35=5|PEER|34=3|52=NOW") == []
     assert it.events()[-2:] == [LoggedOut(""), Disconnect("logged out")]
@@ -79,8 +78,8 @@ def test_2k_comp_ids(ids):
 def test_2o_sending_time_more_than_120_seconds_off(time):
     it = logged_on()
     assert it.says(f"35=0|PEER|34=2|52={time}") == [
-        f"35=3|{US}|34=2|52={STAMP}|45=2|58=SendingTime accuracy problem|372=0|373=10",
-        f"35=5|{US}|34=3|52={STAMP}",
+        f"35=3|34=2|49=FH|52={STAMP}|56=SIM|45=2|58=SendingTime accuracy problem|372=0|373=10",
+        f"35=5|34=3|49=FH|52={STAMP}|56=SIM",
     ]
     assert it.session.next_in == 3
 
@@ -96,20 +95,43 @@ def test_sending_time_unchecked_on_request():
 
 def test_2i_begin_string():
     it = logged_on()
-    assert it.says("8=FIX.4.1|35=1|PEER|34=2|52=NOW|112=id") == [f"35=5|{US}|34=2|52={STAMP}|58=Incorrect BeginString"]
+    assert it.says("8=FIX.4.1|35=1|PEER|34=2|52=NOW|112=id") == [
+        f"35=5|34=2|49=FH|52={STAMP}|56=SIM|58=Incorrect BeginString"
+    ]
     assert it.says("8=FIX.4.1|35=1|PEER|34=2|52=NOW|112=id") == []  # one Logout is enough
     it.says("35=5|PEER|34=3|52=NOW")
     assert it.events()[-1] == Disconnect("logged out")
 
 
-@pytest.mark.parametrize(
-    "body", ["35=0|PEER|34=2|4garbled9=TW", "35=0|PEER|34=2|garbled", "35=0|PEER|=5", "35=0||34=2"]
-)
+@pytest.mark.parametrize("body", ["35=0|PEER|34=2|garbled", "35=0|PEER|34=2||"])
 def test_2d_3c_garbled_fields_are_ignored_and_counted(body):
     it = logged_on()
     assert it.says(f"{body}|52=NOW") == []
     assert (it.session.next_in, it.session.garbled_count) == (2, 1)
     assert isinstance(it.events()[0], Garbled)
+
+
+@pytest.mark.parametrize("tag", ["4garbled9", "", "12a", "99999999999", "+7", "--7"])
+def test_a_tag_that_is_no_number_is_no_tag(tag):
+    it = logged_on()
+    assert it.says(f"35=0|PEER|34=2|52=NOW|{tag}=TW") == [
+        f"35=3|34=2|49=FH|52={STAMP}|56=SIM|45=2|58=Invalid tag number|371=0|372=0|373=0"
+    ]
+    assert it.session.next_in == 3
+
+
+def test_14g_header_field_behind_the_body():
+    it = logged_on()
+    assert it.says("35=D|11=id|PEER|34=2|52=NOW") == [
+        f"35=3|34=2|49=FH|52={STAMP}|56=SIM|45=2|58=Tag specified out of required order|371=49|372=D|373=14"
+    ]
+
+
+def test_without_a_number_the_session_ends():
+    it = logged_on()
+    text = "Received message without MsgSeqNum"
+    assert it.says("35=0|PEER|52=NOW") == [f"35=5|34=2|49=FH|52={STAMP}|56=SIM|58={text}"]
+    assert it.events()[-1] == Disconnect(text)
 
 
 def test_3b_wrong_checksum_is_ignored_then_the_gap_is_found():
@@ -118,18 +140,18 @@ def test_3b_wrong_checksum_is_ignored_then_the_gap_is_found():
     bad = raw[:-4] + b"%03d\x01" % ((int(raw[-4:-1]) + 1) % 256)
     it.session.receive(bad, it.now_ns)
     assert (it.out(), it.session.next_in, it.session.garbled_count) == ([], 2, 1)
-    assert it.says("35=X|PEER|34=3|52=NOW") == [f"35=2|{US}|34=2|52={STAMP}|7=2|16=0"]
+    assert it.says("35=X|PEER|34=3|52=NOW") == [f"35=2|34=2|49=FH|52={STAMP}|56=SIM|7=2|16=0"]
 
 
 def test_2t_first_three_fields_out_of_order():
     it = logged_on()
     it.session.receive(b"35=0\x01" + wire("34=2|35=0|49=SIM|56=FH|52=NOW"), it.now_ns)
-    assert it.says("35=1|PEER|34=2|52=NOW|112=HELLO") == [f"35=0|{US}|34=2|52={STAMP}|112=HELLO"]
+    assert it.says("35=1|PEER|34=2|52=NOW|112=HELLO") == [f"35=0|34=2|49=FH|52={STAMP}|56=SIM|112=HELLO"]
 
 
 def test_15_header_fields_in_another_order():
     it = logged_on()
-    assert it.says("35=1|52=NOW|34=2|112=HELLO|56=FH|49=SIM") == [f"35=0|{US}|34=2|52={STAMP}|112=HELLO"]
+    assert it.says("35=1|52=NOW|34=2|56=FH|49=SIM|112=HELLO") == [f"35=0|34=2|49=FH|52={STAMP}|56=SIM|112=HELLO"]
 
 
 def test_bad_answer_to_our_logon_ends_the_connection():
@@ -138,4 +160,4 @@ def test_bad_answer_to_our_logon_ends_the_connection():
     it.connect()
     it.events()
     it.says("35=A|PEER|34=2|52=NOW|98=0|108=")
-    assert it.events() == [Disconnect("Tag specified without a value before logon")]
+    assert it.events()[-1] == Disconnect("Tag specified without a value before logon")

@@ -33,7 +33,7 @@ def test_in_sequence_application_messages():
 
 def test_2b_too_high_asks_once_and_discards_until_filled():
     it = logged_on()
-    assert it.says("35=X|PEER|34=5|52=NOW") == [f"35=2|{US}|34=2|52={STAMP}|7=2|16=0"]
+    assert it.says("35=X|PEER|34=5|52=NOW") == [f"35=2|34=2|49=FH|52={STAMP}|56=SIM|7=2|16=0"]
     assert it.events() == [Gap(2, 4)]
     assert it.says("35=X|PEER|34=6|52=NOW", "35=0|PEER|34=7|52=NOW") == []
     assert (it.session.next_in, it.session.gap_pending, it.session.discarded_count) == (2, True, 3)
@@ -48,17 +48,17 @@ def test_2b_too_high_asks_once_and_discards_until_filled():
 def test_a_second_gap_is_asked_for_again():
     it = logged_on()
     it.says("35=X|PEER|34=3|52=NOW", "35=X|PEER|34=2|52=NOW|43=Y|122=NOW", "35=X|PEER|34=3|52=NOW|43=Y|122=NOW")
-    assert it.says("35=X|PEER|34=6|52=NOW") == [f"35=2|{US}|34=3|52={STAMP}|7=4|16=0"]
+    assert it.says("35=X|PEER|34=6|52=NOW") == [f"35=2|34=3|49=FH|52={STAMP}|56=SIM|7=4|16=0"]
 
 
 def test_kept_messages_are_processed_in_order_when_the_gap_is_filled():
     """RejectResentMessage: the queue, for peers that resend only what was missing."""
     it = logged_on(queue_max=10)
-    assert it.says("35=1|PEER|34=3|52=NOW|112=HELLO1") == [f"35=2|{US}|34=2|52={STAMP}|7=2|16=0"]
+    assert it.says("35=1|PEER|34=3|52=NOW|112=HELLO1") == [f"35=2|34=2|49=FH|52={STAMP}|56=SIM|7=2|16=0"]
     assert it.says("35=1|PEER|34=4|52=NOW|112=HELLO2") == []
     assert it.says("35=X|PEER|34=2|43=Y|52=NOW|122=NOW") == [
-        f"35=0|{US}|34=3|52={STAMP}|112=HELLO1",
-        f"35=0|{US}|34=4|52={STAMP}|112=HELLO2",
+        f"35=0|34=3|49=FH|52={STAMP}|56=SIM|112=HELLO1",
+        f"35=0|34=4|49=FH|52={STAMP}|56=SIM|112=HELLO2",
     ]
     assert it.session.next_in == 5
 
@@ -81,7 +81,7 @@ def test_without_resend_a_gap_is_reported_and_passed():
 def test_2c_too_low():
     it = logged_on()
     assert it.says("35=X|PEER|34=1|52=NOW") == [
-        f"35=5|{US}|34=2|52={STAMP}|58=MsgSeqNum too low, expecting 2 but received 1"
+        f"35=5|34=2|49=FH|52={STAMP}|56=SIM|58=MsgSeqNum too low, expecting 2 but received 1"
     ]
     text = "MsgSeqNum too low, expecting 2 but received 1"
     assert it.events() == [LoggedOut(text), Disconnect(text)]
@@ -99,8 +99,8 @@ def test_2f_orig_sending_time_after_sending_time():
     it = logged_on()
     it.says("35=X|PEER|34=2|52=NOW")
     assert it.says("35=X|PEER|34=2|43=Y|52=NOW|122=20261121-10:58:42") == [
-        f"35=3|{US}|34=2|52={STAMP}|45=2|58=SendingTime accuracy problem|372=X|373=10",
-        f"35=5|{US}|34=3|52={STAMP}",
+        f"35=3|34=2|49=FH|52={STAMP}|56=SIM|45=2|58=SendingTime accuracy problem|372=X|373=10",
+        f"35=5|34=3|49=FH|52={STAMP}|56=SIM",
     ]
     assert it.session.state is SessionState.LOGOUT_SENT
 
@@ -109,7 +109,7 @@ def test_2g_poss_dup_without_orig_sending_time():
     it = logged_on()
     it.says("35=X|PEER|34=2|52=NOW")
     assert it.says("35=X|PEER|34=2|43=Y|52=NOW") == [
-        f"35=3|{US}|34=2|52={STAMP}|45=2|58=Required tag missing|371=122|372=X|373=1"
+        f"35=3|34=2|49=FH|52={STAMP}|56=SIM|45=2|58=Required tag missing|371=122|372=X|373=1"
     ]
     assert it.session.next_in == 3
 
@@ -124,7 +124,7 @@ def test_10_gap_fill_equal():
 def test_10_gap_fill_too_high():
     it = logged_on()
     assert it.says("35=4|PEER|34=10|52=NOW|36=20|123=Y", "35=1|PEER|34=20|52=NOW|112=HELLO") == [
-        f"35=2|{US}|34=2|52={STAMP}|7=2|16=0"
+        f"35=2|34=2|49=FH|52={STAMP}|56=SIM|7=2|16=0"
     ]
 
 
@@ -143,7 +143,7 @@ def test_11_reset_mode_ignores_the_sequence(mode):
     assert it.session.next_in == 30
     assert it.says(f"35=4|PEER|34=5|52=NOW|36=30{mode}") == []
     assert it.says(f"35=4|PEER|34=5|52=NOW|36=29{mode}") == [
-        f"35=3|{US}|34=2|52={STAMP}|45=5|58=Value is incorrect (out of range) for this tag|372=4|373=5"
+        f"35=3|34=2|49=FH|52={STAMP}|56=SIM|45=5|58=Value is incorrect (out of range) for this tag|372=4|373=5"
     ]
     assert it.session.next_in == 30
 
@@ -168,12 +168,12 @@ def with_history():
     return it
 
 
-FILL_1 = f"35=4|{US}|34=1|52=20261121-10:58:42|43=Y|122=20261121-10:58:42|36=5|123=Y"
+FILL_1 = "35=4|34=1|43=Y|49=FH|52=20261121-10:58:42|56=SIM|122=20261121-10:58:42|36=5|123=Y"
 FILL_2 = FILL_1.replace("34=1", "34=2")
-FILL_7 = f"35=4|{US}|34=7|52=20261121-10:58:42|43=Y|122=20261121-10:58:42|36=9|123=Y"
-APP_5 = f"35=D|{US}|34=5|52=20261121-10:58:42|43=Y|122={STAMP}|11=A"
-APP_6 = f"35=D|{US}|34=6|52=20261121-10:58:42|43=Y|122={STAMP}|11=B"
-APP_9 = f"35=D|{US}|34=9|52=20261121-10:58:42|43=Y|122={STAMP}|11=C"
+FILL_7 = "35=4|34=7|43=Y|49=FH|52=20261121-10:58:42|56=SIM|122=20261121-10:58:42|36=9|123=Y"
+APP_5 = f"35=D|34=5|43=Y|49=FH|52=20261121-10:58:42|56=SIM|122={STAMP}|11=A"
+APP_6 = f"35=D|34=6|43=Y|49=FH|52=20261121-10:58:42|56=SIM|122={STAMP}|11=B"
+APP_9 = f"35=D|34=9|43=Y|49=FH|52=20261121-10:58:42|56=SIM|122={STAMP}|11=C"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_8_resend(asked, sent):
 def test_resend_of_what_was_never_sent_is_refused(asked, tag):
     it = with_history()
     assert it.says(f"35=2|PEER|34=7|52=NOW|{asked}") == [
-        f"35=3|{US}|34=10|52=20261121-10:58:42|45=7|58={OUT_OF_RANGE}|371={tag}|372=2|373=5"
+        f"35=3|34=10|49=FH|52=20261121-10:58:42|56=SIM|45=7|58={OUT_OF_RANGE}|371={tag}|372=2|373=5"
     ]
     assert it.session.next_in == 8
 
@@ -214,14 +214,14 @@ def test_messages_no_longer_kept_are_gap_filled():
         it.session.send(b"D", [(11, name)], it.now_ns)
     it.out()
     assert it.says("35=2|PEER|34=2|52=NOW|7=2|16=0") == [
-        f"35=4|{US}|34=2|52={STAMP}|43=Y|122={STAMP}|36=4|123=Y",
-        f"35=D|{US}|34=4|52={STAMP}|43=Y|122={STAMP}|11=C",
+        f"35=4|34=2|43=Y|49=FH|52={STAMP}|56=SIM|122={STAMP}|36=4|123=Y",
+        f"35=D|34=4|43=Y|49=FH|52={STAMP}|56=SIM|122={STAMP}|11=C",
     ]
 
 
 def test_20_simultaneous_resend_requests():
     it = with_history()
-    assert it.says("35=0|PEER|34=20|52=NOW") == [f"35=2|{US}|34=10|52=20261121-10:58:42|7=7|16=0"]
+    assert it.says("35=0|PEER|34=20|52=NOW") == ["35=2|34=10|49=FH|52=20261121-10:58:42|56=SIM|7=7|16=0"]
     assert it.says("35=2|PEER|34=21|52=NOW|7=9|16=9") == [APP_9]
     assert it.session.next_in == 7
     it.says("35=4|PEER|34=7|43=Y|52=NOW|122=NOW|36=22|123=Y")
@@ -254,7 +254,7 @@ def test_numbers_advanced_by_native_code():
     it.now_ns += 9 * SECOND
     it.session.next_in += 1
     assert it.after(1) == []  # sent just now: no heartbeat
-    assert it.says("35=1|PEER|34=10|52=NOW|112=x") == [f"35=0|{US}|34=104|52=20261121-10:59:02|112=x"]
+    assert it.says("35=1|PEER|34=10|52=NOW|112=x") == ["35=0|34=104|49=FH|52=20261121-10:59:02|56=SIM|112=x"]
 
 
 def test_a_peer_that_asks_and_never_reads_is_cut_off():
