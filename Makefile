@@ -6,6 +6,7 @@ NATIVE := $(shell find shm feedhandler/native -name '*.hpp' -o -name '*.cpp') CM
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
+SOAK_SECONDS ?= 600
 
 .PHONY: demo test test-services check bench soak dist clean build format
 
@@ -34,7 +35,7 @@ test-services: build
 	@$(BIN)/python -m pytest tests -m service $(PYTEST_ARGS)
 
 soak: build
-	@$(BIN)/python -m pytest tests -m soak $(PYTEST_ARGS)
+	@SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -m pytest tests -m soak $(PYTEST_ARGS)
 
 $(VENV)/.perf: $(VENV)/.deps
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group perf && touch $@ || echo "some peers are missing"

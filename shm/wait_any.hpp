@@ -47,11 +47,14 @@ inline void park_any(std::span<WaitPage* const> pages, const Ready& ready, std::
         std::uint32_t& wake = pages[i]->wake;
         const auto seen = load(wake, std::memory_order_acquire);  // SYNC ring.wake: pairs with wake_parked()
         words[i] = {seen, reinterpret_cast<std::uintptr_t>(&wake), FUTEX_WAITER_U32, 0};
+        FH_POINT("park.wake_read");
         store(pages[i]->parked, 1U, std::memory_order_relaxed);
     }
     std::atomic_thread_fence(
         std::memory_order_seq_cst);  // SYNC ring.park: parked before published is read; pairs with wake_parked()
+    FH_POINT("park.parked_set");
     if (ready()) return;
+    FH_POINT("park.checked");
     if (!futex_wait_any({words.data(), pages.size()}, monotonic_ns() + timeout_ns)) {
         refused.store(true, std::memory_order_relaxed);
         nap(timeout_ns);

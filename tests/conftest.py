@@ -23,3 +23,12 @@ def captures() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tables that tests handed over (`record_property("table", text)`), whichever worker ran them."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    tables = [str(value) for report in reports for name, value in report.user_properties if name == "table"]
+    if tables:
+        terminalreporter.section("outcomes")
+        terminalreporter.write_line("\n".join(tables))
