@@ -1,7 +1,7 @@
 // Statistics of an instrument's trades since its session began.
 //
-// Invariants: sums are exact, in units of 10^-18 for sizes and 10^-36 for price x size, over the decimal numbers
-// that the venue wrote; what is shown of them is rounded once. A trade is counted once, whatever is read again.
+// Invariants: sums are exact, over the decimal numbers that the venue wrote, in units of the finest seen so far; what
+// is shown of them is rounded once. A trade is counted once, whatever is read again.
 #pragma once
 
 #include <algorithm>
@@ -26,63 +26,60 @@ struct Position {
 
 namespace detail {
 
-inline constexpr std::uint64_t TEN_TO_18 = 1'000'000'000'000'000'000;
-inline constexpr std::ptrdiff_t FIXED_DECIMALS = 18;
+inline constexpr int DECIMALS_MAX = 18;
+inline constexpr std::uint64_t INT_POWERS_OF_TEN[DECIMALS_MAX + 1] = {1,
+                                                                      10,
+                                                                      100,
+                                                                      1'000,
+                                                                      10'000,
+                                                                      100'000,
+                                                                      1'000'000,
+                                                                      10'000'000,
+                                                                      100'000'000,
+                                                                      1'000'000'000,
+                                                                      10'000'000'000,
+                                                                      100'000'000'000,
+                                                                      1'000'000'000'000,
+                                                                      10'000'000'000'000,
+                                                                      100'000'000'000'000,
+                                                                      1'000'000'000'000'000,
+                                                                      10'000'000'000'000'000,
+                                                                      100'000'000'000'000'000,
+                                                                      1'000'000'000'000'000'000};
 
-// Exponents 0 to 36.
-inline Int128 power_of_ten(std::ptrdiff_t exponent) noexcept {
-    static constexpr std::uint64_t POWERS[] = {1,
-                                               10,
-                                               100,
-                                               1'000,
-                                               10'000,
-                                               100'000,
-                                               1'000'000,
-                                               10'000'000,
-                                               100'000'000,
-                                               1'000'000'000,
-                                               10'000'000'000,
-                                               100'000'000'000,
-                                               1'000'000'000'000,
-                                               10'000'000'000'000,
-                                               100'000'000'000'000,
-                                               1'000'000'000'000'000,
-                                               10'000'000'000'000'000,
-                                               100'000'000'000'000'000,
-                                               TEN_TO_18};
-    Int128 power = 1;
-    for (; exponent > FIXED_DECIMALS; exponent -= FIXED_DECIMALS) power *= TEN_TO_18;
-    return power * POWERS[exponent];
-}
+// A number as whole units of 10^-decimals.
+struct Fixed {
+    Int128 units = 0;
+    int decimals = 0;
+    bool usable = false;
+};
 
-// The shortest decimal that reads back as `value`, digit by digit.
-[[gnu::noinline]] inline bool to_fixed_slowly(double value, std::uint8_t& decimals, Int128& fixed) noexcept {
+// The shortest decimal that reads back as `value`, digit by digit; with at least `decimals` decimals.
+[[gnu::noinline]] inline Fixed to_fixed_slowly(double value, int decimals) noexcept {
     const Digits digits = shortest_digits(std::fabs(value));
     const auto fraction = static_cast<std::ptrdiff_t>(digits.count) - digits.point;
-    if (digits.too_many || digits.point > FIXED_DECIMALS || fraction > FIXED_DECIMALS) return false;
-    Int128 whole = 0;
-    for (std::size_t i = 0; i < digits.count; ++i) whole = whole * 10 + (digits.text[i] - '0');
-    fixed = whole * power_of_ten(FIXED_DECIMALS - fraction);
-    if (value < 0) fixed = -fixed;
-    if (fraction > decimals) decimals = static_cast<std::uint8_t>(fraction);
-    return true;
+    if (digits.too_many || digits.point > DECIMALS_MAX || fraction > DECIMALS_MAX) return {};
+    Fixed fixed{0, std::max(decimals, static_cast<int>(fraction)), true};
+    for (std::size_t i = 0; i < digits.count; ++i) fixed.units = fixed.units * 10 + (digits.text[i] - '0');
+    // At most 36 digits in all: 18 before the point and 18 behind it.
+    for (auto missing = fixed.decimals - fraction; missing > 0; missing -= DECIMALS_MAX)
+        fixed.units *= static_cast<Int128>(INT_POWERS_OF_TEN[std::min<std::ptrdiff_t>(missing, DECIMALS_MAX)]);
+    if (value < 0) fixed.units = -fixed.units;
+    return fixed;
 }
 
-// `value` in units of 10^-18: exactly the decimal number that the venue wrote, where it had at most 15 digits.
-// False where that has more than 18 decimals or 18 digits before the point, or is no number. `decimals` is how
-// many such values had so far: the guess that makes this cheap.
-inline bool to_fixed(double value, std::uint8_t& decimals, Int128& fixed) noexcept {
+// `value` with at least `decimals` decimals: exactly the number that the venue wrote, where that had at most 15 digits.
+// Not usable where it has more than 18 decimals or 18 digits before the point, or is no number.
+inline Fixed to_fixed(double value, int decimals) noexcept {
     const double power = POWERS_OF_TEN[decimals];
     const double scaled = value * power;
     if (std::fabs(scaled) < static_cast<double>(EXACT_DIGITS_LIMIT)) [[likely]] {
         const auto whole = static_cast<std::int64_t>(scaled + (scaled < 0 ? -0.5 : 0.5));
         // Fewer than 16 digits, and they read back: no other decimal of so few digits does.
-        if (static_cast<double>(whole) / power == value) [[likely]] {
-            fixed = whole * power_of_ten(FIXED_DECIMALS - decimals);
-            return true;
-        }
+        if (static_cast<double>(whole) / power == value) [[likely]]
+            return {whole, decimals, true};
     }
-    return std::isfinite(value) && to_fixed_slowly(value, decimals, fixed);
+    return std::isfinite(value) ? to_fixed_slowly(value, decimals) : Fixed{};
 }
 
 }  // namespace detail
@@ -124,35 +121,32 @@ struct Session {
             ++corrections;
             return Traded::correction;
         }
-        Int128 price = 0;
-        Int128 size = 0;
-        if (!detail::to_fixed(trade.price, price_decimals, price)) return Traded::unusable;
-        if (!std::isnan(trade.size) && (trade.size < 0 || !detail::to_fixed(trade.size, size_decimals, size)))
-            return Traded::unusable;
+        const detail::Fixed price = detail::to_fixed(trade.price, price_decimals);
+        const detail::Fixed size = std::isnan(trade.size) ? detail::Fixed{0, size_decimals, true}
+                                                          : detail::to_fixed(trade.size, size_decimals);
+        if (!price.usable || !size.usable || size.units < 0) return Traded::unusable;
         take_last(trade);
         if ((trade.flags & flag::snapshot) != 0) return Traded::last_only;
         if (trades++ == 0) open = high = low = trade.price;
         high = std::max(high, trade.price);
         low = std::min(low, trade.price);
-        volume_units.add(size);
-        turnover_units.add_product(price, size);
+        if (price.decimals != price_decimals || size.decimals != size_decimals) refine(price.decimals, size.decimals);
+        volume_units.add(size.units);
+        turnover_units.add_product(price.units, size.units);
         return Traded::counted;
     }
 
-    [[nodiscard]] double volume() const noexcept { return detail::ratio(detail::words_of(volume_units), one(1)); }
-    [[nodiscard]] double turnover() const noexcept { return signed_ratio(one(2)); }
+    [[nodiscard]] double volume() const noexcept { return detail::ratio(volume_units, power(size_decimals)); }
+    [[nodiscard]] double turnover() const noexcept {
+        return detail::ratio(turnover_units, power(price_decimals, size_decimals));
+    }
     // NaN where nothing was traded.
     [[nodiscard]] double vwap() const noexcept {
         if (volume_units.zero()) return NO_VALUE;
-        Wide<4> divisor;  // volume has 18 decimals, turnover 36
-        std::uint64_t carry = 0;
-        for (std::size_t i = 0; i < 3; ++i) {
-            const Uint128 product = static_cast<Uint128>(volume_units.words[i]) * detail::TEN_TO_18 + carry;
-            divisor.words[i] = static_cast<std::uint64_t>(product);
-            carry = static_cast<std::uint64_t>(product >> 64);
-        }
-        divisor.words[3] = carry;
-        return signed_ratio(detail::words_of(divisor));
+        Wide<4> divisor;
+        std::copy(volume_units.words, volume_units.words + 3, divisor.words);
+        divisor.multiply(detail::INT_POWERS_OF_TEN[price_decimals]);
+        return detail::ratio(turnover_units, detail::words_of(divisor));
     }
 
 private:
@@ -163,13 +157,19 @@ private:
         last_ref = trade.ref;
         last_side = static_cast<std::uint8_t>(trade.side);
     }
-    [[nodiscard]] double signed_ratio(const detail::Words& divisor) const noexcept {
-        const double value = detail::ratio(detail::words_of(turnover_units.magnitude()), divisor);
-        return turnover_units.negative() ? -value : value;
+    // A finer number came than any before: the sums are told in its units.
+    [[gnu::noinline]] void refine(int price, int size) noexcept {
+        const auto finer_price = detail::INT_POWERS_OF_TEN[price - price_decimals];
+        const auto finer_size = detail::INT_POWERS_OF_TEN[size - size_decimals];
+        volume_units.multiply(finer_size);
+        turnover_units.multiply(finer_price);
+        turnover_units.multiply(finer_size);
+        price_decimals = static_cast<std::uint8_t>(price);
+        size_decimals = static_cast<std::uint8_t>(size);
     }
-    // 10^18 or 10^36.
-    static detail::Words one(int power) noexcept {
-        const auto value = power == 1 ? Uint128{detail::TEN_TO_18} : Uint128{detail::TEN_TO_18} * detail::TEN_TO_18;
+    // 10^(a + b).
+    static detail::Words power(int a, int b = 0) noexcept {
+        const auto value = static_cast<Uint128>(detail::INT_POWERS_OF_TEN[a]) * detail::INT_POWERS_OF_TEN[b];
         detail::Words words;
         words.words[0] = static_cast<std::uint64_t>(value);
         words.words[1] = static_cast<std::uint64_t>(value >> 64);

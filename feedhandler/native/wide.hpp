@@ -53,6 +53,19 @@ struct Wide {
                   minus && (product[0] | product[1] | product[2] | product[3]) != 0 ? ~std::uint64_t{0} : 0);
     }
 
+    // The sum in units that are `factor` times smaller.
+    void multiply(std::uint64_t factor) noexcept {
+        const bool minus = negative();
+        if (minus) negate(words, N);
+        Uint128 carry = 0;
+        for (auto& word : words) {
+            carry += static_cast<Uint128>(word) * factor;
+            word = static_cast<std::uint64_t>(carry);
+            carry >>= 64;
+        }
+        if (minus) negate(words, N);
+    }
+
     // The absolute value.
     [[nodiscard]] Wide magnitude() const noexcept {
         Wide result = *this;
@@ -139,11 +152,20 @@ inline std::uint64_t divide_digit(Words& numerator, const Words& denominator) no
     return digit;
 }
 
-// numerator / denominator, rounded to the nearest double, ties to even. The denominator is not 0; the result is
-// in the range of normal doubles.
+// quotient x 2^-scale, and a remainder or none, rounded to the nearest double, ties to even. The quotient has 63 or
+// 64 bits: 53 for the double, the others and the remainder to round by.
+inline double rounded(std::uint64_t quotient, bool remainder, int scale) noexcept {
+    const int drop = 11 - std::countl_zero(quotient);
+    const std::uint64_t rest = quotient & ((std::uint64_t{1} << drop) - 1);
+    const std::uint64_t half = std::uint64_t{1} << (drop - 1);
+    std::uint64_t kept = quotient >> drop;
+    if (rest > half || (rest == half && (remainder || (kept & 1U) != 0))) ++kept;
+    return std::ldexp(static_cast<double>(kept), drop - scale);
+}
+
+// numerator / denominator as rounded() has it. The denominator is not 0; the result is in the range of normal doubles.
 inline double ratio(Words numerator, Words denominator) noexcept {
     if (numerator.count == 0) return 0.0;
-    // Scaled so that the quotient has 63 or 64 bits: 53 for the double, the others and the remainder to round by.
     const int scale = 63 - (numerator.bits() - denominator.bits());
     if (scale >= 0)
         numerator.shift_left(scale);
@@ -155,12 +177,21 @@ inline double ratio(Words numerator, Words denominator) noexcept {
     const std::uint64_t quotient = divide_digit(numerator, denominator);
     numerator.count = RATIO_WORDS;
     numerator.trim();
-    const int drop = 11 - std::countl_zero(quotient);
-    const std::uint64_t rest = quotient & ((std::uint64_t{1} << drop) - 1);
-    const std::uint64_t half = std::uint64_t{1} << (drop - 1);
-    std::uint64_t kept = quotient >> drop;
-    if (rest > half || (rest == half && (numerator.count != 0 || (kept & 1U) != 0))) ++kept;
-    return std::ldexp(static_cast<double>(kept), drop - scale);
+    return rounded(quotient, numerator.count != 0, scale);
+}
+
+// The same of numbers that nearly all sums are: one division. False where they are too far apart for it.
+inline bool short_ratio(Uint128 numerator, std::uint64_t denominator, double& result) noexcept {
+    const auto high = static_cast<std::uint64_t>(numerator >> 64);
+    const int bits =
+        high != 0 ? 128 - std::countl_zero(high) : 64 - std::countl_zero(static_cast<std::uint64_t>(numerator));
+    const int scale = 63 - (bits - (64 - std::countl_zero(denominator)));
+    if (scale < 0) return false;
+    const Uint128 scaled = numerator << scale;
+    const auto quotient = static_cast<std::uint64_t>(scaled / denominator);
+    const bool remainder = static_cast<Uint128>(quotient) * denominator != scaled;
+    result = numerator == 0 ? 0.0 : rounded(quotient, remainder, scale);
+    return true;
 }
 
 template <std::size_t N>
@@ -171,6 +202,26 @@ Words words_of(const Wide<N>& value) noexcept {
     result.count = N;
     result.trim();
     return result;
+}
+
+// sum / denominator.
+template <std::size_t N>
+double ratio(const Wide<N>& sum, const Words& denominator) noexcept {
+    constexpr std::uint64_t EXACT = std::uint64_t{1} << 53;  // whole doubles up to here: one division rounds once
+    const Wide<N> size = sum.magnitude();
+    std::uint64_t above = 0;
+    for (std::size_t i = 2; i < N; ++i) above |= size.words[i];
+    double result = 0;
+    if (above == 0 && denominator.count == 1) {
+        const std::uint64_t divisor = denominator.words[0];
+        if (size.words[1] == 0 && size.words[0] <= EXACT && divisor <= EXACT)
+            result = static_cast<double>(size.words[0]) / static_cast<double>(divisor);
+        else if (!short_ratio((static_cast<Uint128>(size.words[1]) << 64) | size.words[0], divisor, result))
+            result = ratio(words_of(size), denominator);
+    } else {
+        result = ratio(words_of(size), denominator);
+    }
+    return sum.negative() ? -result : result;
 }
 
 }  // namespace detail
