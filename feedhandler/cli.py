@@ -39,21 +39,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(arguments: list[str]) -> int:
     import cyclopts
 
-    from feedhandler.errors import ConfigError, FeedhandlerError
+    from feedhandler.errors import ConfigError, FeedhandlerError, UsageError
     from feedhandler.limits import EXIT_CONFIG, EXIT_FAILED
 
     try:
         result = _app()(arguments, exit_on_error=False, result_action="return_value")
     except cyclopts.CycloptsError:
         return EXIT_CONFIG
-    except ConfigError as error:
+    except (ConfigError, UsageError) as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIG
     except FeedhandlerError as error:
         print(error, file=sys.stderr)
         return EXIT_FAILED
     except BrokenPipeError:
-        # `feedhandler ring cat | head`: the reader has seen enough. Nothing is left to flush at exit.
+        # `feedhandler ring tail R | head`: the reader has seen enough. Nothing is left to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return result if isinstance(result, int) else 0
@@ -61,6 +61,8 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _app() -> "cyclopts.App":
     import cyclopts
+
+    from feedhandler import cli_ring
 
     app = cyclopts.App(name="feedhandler", version=__version__, help="Low-latency market data feed handler.")
     commands: tuple[Any, ...] = (run, check, doctor, ctl, include_dir, version)
@@ -70,13 +72,13 @@ def _app() -> "cyclopts.App":
     app.command(_shown, name="simulate", help="Run the simulated venue, a FIX 4.4 acceptor. See `simulate --help`.")
     groups: dict[str, dict[str, Any]] = {
         "journal": {"ls": journal_ls, "cat": journal_cat, "verify": journal_verify},
-        "ring": {"ls": ring_ls, "cat": ring_cat},
     }
     for name, parts in groups.items():
         group = cyclopts.App(name=name, help=f"Look into a {name}.")
         for part, function in parts.items():
             group.command(function, name=part)
         app.command(group)
+    app.command(cli_ring.app())
     return app
 
 
@@ -220,39 +222,3 @@ def journal_cat(folder: Path, *, ring: str | None = None, epoch: int | None = No
     from feedhandler.record import cli
 
     return cli.journal_cat(folder, ring=ring, epoch=epoch, first=first)
-
-
-def ring_ls(shm_dir: Path) -> int:
-    """List the rings of a folder with their state, epoch and position.
-
-    Parameters
-    ----------
-    shm_dir
-        The folder of the rings, such as /dev/shm/feedhandler-demo.
-
-    """
-    from feedhandler import ring_tool
-
-    return ring_tool.ls(shm_dir)
-
-
-def ring_cat(shm_dir: Path, ring: str, *, count: int | None = None, follow: bool = False, oldest: bool = True) -> int:
-    """Print a ring's records, one JSON object a line, without disturbing its writer.
-
-    Parameters
-    ----------
-    shm_dir
-        The folder of the rings.
-    ring
-        The ring's name.
-    count
-        Stop after so many records.
-    follow
-        Go on with what is published later, until Ctrl-C.
-    oldest
-        Begin with the oldest record still held; otherwise with the next one.
-
-    """
-    from feedhandler import ring_tool
-
-    return ring_tool.cat(shm_dir, ring, count=count, follow=follow, oldest=oldest)

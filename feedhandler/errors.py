@@ -24,6 +24,10 @@ class ConfigError(FeedhandlerError):
         return (ConfigError, (self.file, self.key, self.got, self.expected))
 
 
+class UsageError(FeedhandlerError):
+    """A command was asked for what it cannot be asked for: exit code 2, as for an option that does not exist."""
+
+
 class ControlError(FeedhandlerError):
     """A control request was refused, or nobody answered in time."""
 

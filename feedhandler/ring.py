@@ -56,6 +56,11 @@ class Reader:
         """Seq of the first record not yet read."""
         return self._native.next
 
+    @property
+    def published(self) -> int:
+        """Seq of the last record published in this epoch."""
+        return self._native.published
+
     def read(self, out: Records | None = None) -> Batch:
         """Copy whole events. Without `out` the records lie in the reader's own buffer, valid until the next read.
 

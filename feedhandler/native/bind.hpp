@@ -7,5 +7,6 @@ void bind_board(nanobind::module_& module);
 void bind_conflate(nanobind::module_& module);
 void bind_counters(nanobind::module_& module);
 void bind_fix(nanobind::module_& module);
+void bind_inspect(nanobind::module_& module);
 void bind_shm(nanobind::module_& module);
 void bind_sim(nanobind::module_& module);

@@ -55,6 +55,7 @@ NB_MODULE(_native, module) {
     bind_conflate(module);
     bind_counters(module);
     bind_fix(module);
+    bind_inspect(module);
     bind_shm(module);
     bind_sim(module);
 }

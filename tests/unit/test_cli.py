@@ -119,7 +119,8 @@ def test_ctl_refuses_what_is_no_field(field: str, tmp_path: Path) -> None:
         ctl.request(str(tmp_path / "x.ctl"), "status", [field], timeout_s=0.1)
 
 
-def test_ring_ls_and_cat(tmp_path: Path) -> None:
+def test_ring_as_a_process(tmp_path: Path) -> None:
+    """What each command prints is tested in ring_tool/; here that it prints, and how it ends."""
     writer = _native.RingWriter(str(tmp_path), str(tmp_path), "r1", 1024)
     held = writer.published  # an epoch begins with records of its own
     records = np.zeros(3, TICK)
@@ -130,15 +131,28 @@ def test_ring_ls_and_cat(tmp_path: Path) -> None:
     writer.append(records.view(np.uint8))
     writer.publish(1)
     listed = feedhandler("ring", "ls", tmp_path)
-    assert listed.stdout.startswith("r1: ")
-    assert f"published {held + 3}, capacity 1024, writer pid {os.getpid()}" in listed.stdout
-    lines = [json.loads(line) for line in feedhandler("ring", "cat", tmp_path, "r1").stdout.splitlines()][held:]
+    assert listed.stdout.splitlines()[1].split()[:3] == [f"r1.{writer.epoch}", "ring", "OK"]
+    tail = feedhandler("ring", "tail", "r1", "--shm-dir", tmp_path, "--no-follow", "--json")
+    lines = [json.loads(line) for line in tail.stdout.splitlines()][held:]
     assert [(line["kind"], line["side"], line["price"]) for line in lines] == [
         ("LEVEL", "BID", 1.5),
         ("TRADE", "ASK", None),
         (99, "NONE", 2.0),
     ]
-    assert len(feedhandler("ring", "cat", tmp_path, "r1", "--count", 2).stdout.splitlines()) == 2
-    missing = feedhandler("ring", "cat", tmp_path, "r2")
-    assert (missing.returncode, missing.stderr) == (1, f"{tmp_path}/r2: MISSING\n")
+    missing = feedhandler("ring", "stat", "r2", "--shm-dir", tmp_path)
+    assert (missing.returncode, missing.stderr) == (1, f"{tmp_path}/r2: no such ring; there are r1\n")
     assert feedhandler("ring", "ls", tmp_path / "none").returncode == 1
+    assert feedhandler("ring", "unlink", "--shm-dir", tmp_path).returncode == 2
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
+    writer = _native.RingWriter(str(tmp_path), str(tmp_path), "r1", 1 << 16)
+    records = np.zeros(20_000, TICK)
+    records["flags"] = Flag.LAST
+    writer.append(records.view(np.uint8))
+    writer.publish(1)
+    command = f"{sys.executable} -m feedhandler ring dump r1 --shm-dir {tmp_path} | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert json.loads(done.stdout.splitlines()[0])["seq"] == 1
+    assert done.stdout.splitlines()[1:] == ["0"]
+    assert done.stderr == ""
