@@ -141,6 +141,9 @@ public:
         return wait_until(wait_.page, policy, [this, since] { return cursor() != since || superseded(); }, timeout_ns);
     }
 
+    // Where to park for this board (wait_any.hpp); null where this process may not write it.
+    [[nodiscard]] WaitPage* wait_page() const noexcept { return wait_; }
+
     // A successor's file is in this one's place: attach() maps it. A load where the parking page can be read.
     [[nodiscard]] bool superseded() const noexcept {
         if (wait_.hint == nullptr) return replaced();

@@ -82,6 +82,15 @@ public:
         }
     }
 
+    // For those who wait for several followers at once (wait_list.hpp): whether there is something to read, where to
+    // park for it, and how long it may be left alone.
+    [[nodiscard]] bool ready() const noexcept { return reader_.attached() && reader_.next() <= reader_.published(); }
+    [[nodiscard]] bool attached() const noexcept { return reader_.attached(); }
+    [[nodiscard]] WaitPage* wait_page() const noexcept { return reader_.wait_page(); }
+    [[nodiscard]] std::int64_t patience_ns() const noexcept {
+        return reader_.attached() && reader_.newer_epoch() ? NAP_NS : LOOK_NS;
+    }
+
     [[nodiscard]] Attach state() const noexcept { return state_; }
     [[nodiscard]] std::uint64_t epoch() const noexcept { return reader_.epoch(); }
     [[nodiscard]] std::uint64_t records() const noexcept { return records_; }
@@ -155,7 +164,7 @@ private:
     void rest(std::int64_t ns) noexcept {
         // A hint that leads nowhere yet (the epoch before is not at its end for us) must not become a spin.
         if (!reader_.attached() || reader_.newer_epoch())
-            sleep_ns(std::min(ns, NAP_NS));
+            sleep_ns(std::min(ns, patience_ns()));
         else
             reader_.wait(options_.wait, ns);
     }

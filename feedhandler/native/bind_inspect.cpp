@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "feedhandler/native/bind.hpp"
-#include "shm/board.hpp"
+#include "shm/board_layout.hpp"
 #include "shm/counters.hpp"
 #include "shm/directory.hpp"
 #include "shm/ring_file.hpp"
@@ -98,7 +98,7 @@ nb::dict kinds() {
     };
     kind("ring", fh::RING_MAGIC, fh::LAYOUT_VERSION);
     kind("wait", fh::WAIT_MAGIC, fh::LAYOUT_VERSION);
-    kind("board", fh::BOARD_MAGIC, fh::LAYOUT_VERSION);
+    kind("board", fh::BOARD_MAGIC, fh::BOARD_VERSION);
     kind("counters", fh::COUNT_MAGIC, fh::LAYOUT_VERSION);
     kind("directory", fh::DIRECTORY_MAGIC, fh::LAYOUT_VERSION);
     kind("clock", fh::CLOCK_MAGIC, 0);

@@ -66,6 +66,19 @@ def test_a_header_includes_its_neighbours_and_the_system_only(header: str) -> No
     assert [name for name in quoted if not (ROOT / name).exists()] == []
 
 
+def test_the_lines_in_the_contract_compile(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```cpp\n(.*?)^```", (ROOT / "shm" / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    given = (
+        "inline volatile bool running;\nvoid forget_books();\nvoid tell(fh::Attach);\nvoid react(const fh::Record&);\n"
+    )
+    functions = "".join(f"void block{i}();\nvoid block{i}() {{\n{block}}}\n" for i, block in enumerate(blocks))
+    path = tmp_path / "lines.cpp"
+    path.write_text(f'#include "shm/feedhandler.hpp"\n{given}{functions}')
+    for compiler in COMPILERS:
+        run(compiler, "-std=c++20", *WARNINGS, "-Werror", "-I", ROOT, "-fsyntax-only", path)
+
+
 def test_the_umbrella_has_all_that_reads() -> None:
     def reach(name: str) -> set[str]:
         found = set(re.findall(r'#include "shm/([^"]+)"', (ROOT / "shm" / name).read_text()))

@@ -1,7 +1,6 @@
 """The command line, as a process: what is printed where, and the exit code."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
