@@ -142,7 +142,7 @@ public:
     }
 
     // Where to park for this board (wait_any.hpp); null where this process may not write it.
-    [[nodiscard]] WaitPage* wait_page() const noexcept { return wait_; }
+    [[nodiscard]] WaitPage* wait_page() const noexcept { return wait_.page; }
 
     // A successor's file is in this one's place: attach() maps it. A load where the parking page can be read.
     [[nodiscard]] bool superseded() const noexcept {
