@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import cyclopts
 
 # These parse their own arguments: one parser a program, the same as `python -m`.
-OWN_PARSERS = {"demo": "feedhandler.demo", "simulate": "feedhandler.sim"}
+OWN_PARSERS = {"demo": "feedhandler.demo", "fix-echo": "feedhandler.echo", "simulate": "feedhandler.sim"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,6 +70,7 @@ def _app() -> "cyclopts.App":
         app.command(command)
     app.command(_shown, name="demo", help="Run the whole system against a simulated venue. See `demo --help`.")
     app.command(_shown, name="simulate", help="Run the simulated venue, a FIX 4.4 acceptor. See `simulate --help`.")
+    app.command(_shown, name="fix-echo", help="Run a FIX application for conformance suites. See `fix-echo --help`.")
     groups: dict[str, dict[str, Any]] = {
         "journal": {"ls": journal_ls, "cat": journal_cat, "verify": journal_verify},
     }

@@ -4,6 +4,8 @@ It behaves as QuickFIX's sessions do; where it differs, docs/contracts/fix-sessi
 `next_in` passes a number only when that message was handled, was gap-filled, or is lost and reported.
 """
 
+from collections.abc import Callable
+
 from feedhandler.wire import fix_checks as checks
 from feedhandler.wire.fix_admin import SessionAdmin
 from feedhandler.wire.fix_checks import Problem, find_missing_party
@@ -16,6 +18,9 @@ from feedhandler.wire.fix_validate import find_problem
 
 class SessionRules(SessionAdmin):
     """Rules for one whole message at a time; `Session` adds framing, connection and time."""
+
+    application: Callable[[App, int], None] | None = None
+    """Takes application messages at once instead of as events, where their answers must leave in their turn."""
 
     def _process(self, message: Message, now_ns: int) -> None:
         if message.get(8) != self._header.begin_string:
@@ -68,7 +73,11 @@ class SessionRules(SessionAdmin):
             case b"3":
                 self._note_peer_reject(message)
             case msg_type:
-                self._events.append(App(msg_type, message.integer(34) or 0, message.flag(43), message.raw))
+                event = App(msg_type, message.integer(34) or 0, message.flag(43), message.raw)
+                if self.application is None:
+                    self._events.append(event)
+                else:
+                    self.application(event, now_ns)
 
     # ---- before the sequence ----
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from feedhandler.wire.fix_dictionary import Dictionary, GroupSpec
-from feedhandler.wire.fix_message import HEADER_TAGS, TRAILER_TAGS, Field, Message, join
+from feedhandler.wire.fix_message import HEADER_TAGS, TRAILER_TAGS, Field, Message
 
 _NO_GROUPS: Mapping[int, GroupSpec] = {}
 
@@ -95,21 +95,19 @@ def _take_entries(entries: list[Part], fields: Sequence[Field], position: int, g
     return position
 
 
-def write(part: Part, orders: Mapping[int, GroupSpec] | None = None) -> bytes:
-    """Return the fields of `part` as bytes, ascending, each group behind its count.
-
-    Entries keep the order of their specification in `orders`; without one, that of the wire.
-    """
-    return b"".join(_written(part.sorted_fields(), part, orders or _NO_GROUPS))
+def flatten(part: Part, orders: Mapping[int, GroupSpec]) -> list[Field]:
+    """Return the fields of `part` ascending, each group behind its count, entries in the order of their group."""
+    return _flat(part.sorted_fields(), part, orders)
 
 
-def _written(fields: list[Field], part: Part, orders: Mapping[int, GroupSpec]) -> list[bytes]:
-    pieces = []
+def _flat(fields: Sequence[Field], part: Part, orders: Mapping[int, GroupSpec]) -> list[Field]:
+    flat: list[Field] = []
     for field in fields:
-        pieces.append(join((field,)))
+        flat.append(field)
         group = orders.get(field[0])
+        if group is None:
+            continue
+        places = group.members
         for entry in part.groups.get(field[0], ()):
-            places = group.members if group else {}
-            ordered = sorted(entry.fields, key=lambda f: places.get(f[0], 0))
-            pieces += _written(ordered, entry, group.groups if group else _NO_GROUPS)
-    return pieces
+            flat += _flat(sorted(entry.fields, key=lambda f: places[f[0]]), entry, group.groups)
+    return flat
