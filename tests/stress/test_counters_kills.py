@@ -28,10 +28,10 @@ def cells(adds: int) -> dict[str, dict[int, int]]:
 
 
 def test_a_killed_counter_holds_every_addition_but_perhaps_the_last(programs: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report"
     for turn in range(20):
-        (tmp_path / "report").unlink(missing_ok=True)
+        report.unlink(missing_ok=True)
         process = start(programs, tmp_path)
-        report = tmp_path / "report"
         until(lambda: report.exists() and len(report.read_bytes()) == 16 and any(report.read_bytes()), "it counts")
         time.sleep(0.001 * turn)
         process.kill()
