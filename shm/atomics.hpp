@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -56,6 +57,25 @@ inline void load_words(void* to, const void* from, std::size_t words) noexcept {
     const auto* source = static_cast<const std::uint64_t*>(from);
     for (std::size_t line = words / 8; line > 0; --line, target += 8, source += 8) load_line(target, source);
     for (std::size_t i = 0; i < words % 8; ++i) target[i] = load(source[i], std::memory_order_relaxed);
+}
+
+// A record as words that are put together from its fields: a load of eight bytes that were just stored one by one
+// would wait for all of these stores.
+[[gnu::always_inline]] inline void store_record(void* to, const Record& r, std::uint64_t seq) noexcept {
+    static_assert(std::endian::native == std::endian::little);
+    const auto u64 = [](auto value) { return static_cast<std::uint64_t>(value); };
+    auto* target = static_cast<std::uint64_t*>(to);
+    const auto put = [&](std::size_t word, std::uint64_t value) {
+        store(target[word], value, std::memory_order_relaxed);
+    };
+    put(0, seq);
+    put(1, u64(r.ts_event));
+    put(2, u64(r.ts_recv));
+    put(3, std::bit_cast<std::uint64_t>(r.price));
+    put(4, std::bit_cast<std::uint64_t>(r.size));
+    put(5, r.ref);
+    put(6, r.instrument | u64(r.source) << 32 | u64(r.kind) << 48 | u64(r.side) << 56);
+    put(7, u64(r.action) | u64(r.flags) << 8 | u64(r.level) << 16 | u64(r.delay) << 32);
 }
 
 }  // namespace fh

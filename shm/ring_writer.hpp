@@ -49,13 +49,13 @@ public:
 
     // Stages one record of the current event; seq is given here. The caller's record is copied. What exceeds
     // the longest event allowed is counted only: storing it would claim slots that readers still need.
-    void append(const Record& staged) noexcept {
+    [[gnu::always_inline]] void append(const Record& staged) noexcept {
         const std::uint64_t seq = ++staged_;
-        if (seq - event_start_ > capacity_ / 4) return;
-        if (seq > claimed_) claim(seq);
-        auto* target = reinterpret_cast<std::uint64_t*>(slot(seq));
-        store_words(target, &seq, 1);
-        store_words(target + 1, reinterpret_cast<const std::uint64_t*>(&staged) + 1, RECORD_WORDS - 1);
+        if (seq > free_) [[unlikely]] {
+            if (seq - event_start_ > capacity_ / 4) return;
+            claim(seq);
+        }
+        store_record(slot(seq), staged, seq);
         FH_POINT("ring.appended");
     }
 
@@ -80,6 +80,7 @@ public:
             staged_ = event_start_;
             append(skip);
             event_start_ = staged_;
+            free_ = 0;
             ++refused_;
             return 0;
         }
@@ -90,6 +91,7 @@ public:
         store(*word, bits, std::memory_order_relaxed);
         FH_POINT("ring.ended");
         event_start_ = staged_;
+        free_ = std::min(claimed_, event_start_ + capacity_ / 4);
         return count;
     }
 
@@ -152,11 +154,14 @@ private:
     [[nodiscard]] Record* slot(std::uint64_t seq) const noexcept { return records_ + ((seq - 1) & mask_); }
 
     void claim(std::uint64_t seq) noexcept {
-        claimed_ = seq + CLAIM_AHEAD - 1;
-        store(header_->claimed, claimed_, std::memory_order_relaxed);
-        std::atomic_thread_fence(
-            std::memory_order_release);  // SYNC ring.claim: claimed before payload; pairs with RingReader::read()
-        FH_POINT("ring.claimed");
+        if (seq > claimed_) {
+            claimed_ = seq + CLAIM_AHEAD - 1;
+            store(header_->claimed, claimed_, std::memory_order_relaxed);
+            std::atomic_thread_fence(
+                std::memory_order_release);  // SYNC ring.claim: claimed before payload; pairs with RingReader::read()
+            FH_POINT("ring.claimed");
+        }
+        free_ = std::min(claimed_, event_start_ + capacity_ / 4);
     }
 
     static void stamp_delay(Record* record, std::int64_t now_ns) noexcept {
@@ -245,6 +250,7 @@ private:
     std::uint64_t epoch_ = 0;
     std::uint64_t staged_ = FH_FIRST_CURSOR;
     std::uint64_t claimed_ = FH_FIRST_CURSOR;
+    std::uint64_t free_ = 0;  // up to here append() need not look: claimed, and within the longest event allowed
     std::uint64_t published_ = FH_FIRST_CURSOR;
     std::uint64_t event_start_ = FH_FIRST_CURSOR;
     std::uint64_t previous_epoch_ = 0;

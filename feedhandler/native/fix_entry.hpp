@@ -5,33 +5,15 @@
 #include <array>
 #include <cstdint>
 
-#include "feedhandler/native/decimal.hpp"
 #include "feedhandler/native/fix_counts.hpp"
 #include "feedhandler/native/fix_entries.hpp"
+#include "feedhandler/native/fix_number.hpp"
+#include "feedhandler/native/fix_section.hpp"
 #include "feedhandler/native/fix_symbols.hpp"
-#include "feedhandler/native/fix_table.hpp"
 #include "feedhandler/native/fix_time.hpp"
 #include "shm/ring_writer.hpp"
 
 namespace fh {
-
-// The fields of the entry being read, by role. Texts point into the message.
-struct EntryFields {
-    std::array<Text, ROLES> values;
-    std::uint32_t present = 0;
-    static constexpr std::uint32_t bit(Role role) noexcept { return 1U << static_cast<unsigned>(role); }
-    [[nodiscard]] bool has(Role role) const noexcept { return (present & bit(role)) != 0; }
-    [[nodiscard]] const Text& operator[](Role role) const noexcept { return values[static_cast<std::size_t>(role)]; }
-    // False where the field is there already; then the first stays.
-    [[gnu::always_inline]] bool set(Role role, const char* begin, const char* end) noexcept {
-        if (has(role)) return false;
-        present |= bit(role);
-        Text& to = values[static_cast<std::size_t>(role)];
-        to.begin = begin;
-        to.end = end;
-        return true;
-    }
-};
 
 // Books that lost an entry since Python last asked, each at most once; full means "ask for all".
 struct Damaged {
@@ -54,6 +36,8 @@ struct Damaged {
 
 // What all entries of a message share, and what they inherit from one another.
 struct MessageState {
+    const SectionFields* header = nullptr;
+    const SectionFields* root = nullptr;
     bool snapshot = false;
     std::uint8_t flags = 0;
     std::int64_t ts_recv = 0;
@@ -61,8 +45,11 @@ struct MessageState {
     std::uint64_t venue_seq = 0;  // 83 at the root, else 34
     std::uint32_t instrument = 0;
     bool has_symbol = false;
-    bool cleared = false;  // a W's BOOK_CLEAR is written
-    std::int64_t ts_event = 0;
+    bool cleared = false;       // a W's BOOK_CLEAR is written
+    std::int64_t ts_event = 0;  // 0 where it is bad
+    bool timed = false;   // the times of header and root have been looked at: only where no entry's own come first
+    bool untimed = true;  // an entry's time is not simply that of the one before
+    bool plain = false;   // levels need no more than price and size
     bool bad_time = false;
     bool time_blamed = false;
     std::int64_t midnight = 0;     // of the last date seen
@@ -75,19 +62,23 @@ struct MessageState {
 
 class EntryWriter {
 public:
-    EntryWriter(const FixTable& table, const SymbolMap& symbols, RingWriter& ring, FixCounts& counts,
-                std::uint16_t source, std::size_t entries_max)
+    EntryWriter(const FixTable& table, SymbolMap& symbols, RingWriter& ring, FixCounts& counts, std::uint16_t source,
+                std::size_t entries_max)
         : table_(table),
           symbols_(symbols),
           ring_(ring),
           counts_(counts),
           source_(source),
-          entries_(table.id_keyed ? entries_max : 1, table.id_scope) {}
+          entries_(table.id_keyed ? entries_max : 1, table.id_scope) {
+        for (std::size_t i = 0; i < sides_.size(); ++i) sides_[i] = side_of(table.types[i]);
+    }
 
-    void write(const EntryFields& entry, MessageState& message);
+    void write(const SectionFields& entry, MessageState& message);
     void clear_book(MessageState& message);
-    void find_instrument(const Text& symbol, MessageState& message) noexcept;
-    void find_by_id(const Text& id, MessageState& message) noexcept;
+    [[gnu::always_inline]] void find_instrument(Text symbol, MessageState& message) noexcept {
+        message.has_symbol = true;
+        message.instrument = symbols_.find(symbol);
+    }
     // Counts a reason; the first of a message is what its bytes are kept for.
     void blame(MessageState& message, FixCount why) noexcept {
         counts_.add(why);
@@ -95,9 +86,9 @@ public:
     }
     // The book of the message's instrument is no longer what the venue's is.
     void damage(MessageState& message, FixCount why);
-    void read_time(const EntryFields& entry, MessageState& message) noexcept;
+    // What header and root say of the time of the entries.
+    void begin_time(MessageState& message) noexcept;
 
-    [[nodiscard]] TimeParser& times() noexcept { return times_; }
     [[nodiscard]] Damaged& damaged() noexcept { return damaged_; }
     [[nodiscard]] EntryTable& entries() noexcept { return entries_; }
 
@@ -120,49 +111,70 @@ private:
         std::uint8_t flags = 0;
     };
 
-    Numbers read_numbers(const EntryFields& entry, MessageState& message) noexcept;
-    void write_level_by_price(const EntryFields& entry, MessageState& message, Side side, Action action);
-    void write_level_by_id(const EntryFields& entry, MessageState& message, Side side, Action action);
-    void re_key(const EntryFields& entry, MessageState& message, Level& level);
+    void time_entry(const SectionFields& entry, MessageState& message) noexcept;
+    bool read_own_time(const SectionFields& entry, MessageState& message) noexcept;
+    void read_time(const SectionFields& entry, MessageState& message) noexcept;
+    static void set_time(MessageState& message, std::optional<std::int64_t> time, bool expected) noexcept;
+
+    Numbers read_numbers(const SectionFields& entry) noexcept;
+    void put_level(MessageState& message, const Numbers& numbers, std::uint64_t ref, Side side, Action action);
+    void write_level_by_price(const SectionFields& entry, MessageState& message, Side side, Action action);
+    void write_trade(const SectionFields& entry, MessageState& message, Action action);
+    void write_plain(const SectionFields& entry, MessageState& message, Kind kind, Action action);
+    void write_carefully(const SectionFields& entry, MessageState& message);
+
+    void find_by_id(Text id, MessageState& message) noexcept;
+    void write_level_by_id(const SectionFields& entry, MessageState& message, Side side, Action action);
+    void re_key(const SectionFields& entry, MessageState& message, Level& level);
     void store_level(MessageState& message, Level& level);
     void remove_by_id(MessageState& message, EntryNode* node, std::uint64_t handle, Side side, double price);
-    void write_trade(const EntryFields& entry, MessageState& message, Action action);
-    void write_plain(const EntryFields& entry, MessageState& message, Kind kind, Action action);
+
+    static Side side_of(EntryType type) noexcept {
+        return type == EntryType::bid ? Side::bid : type == EntryType::ask ? Side::ask : Side::none;
+    }
+    [[nodiscard, gnu::always_inline]] Action action_of(const SectionFields& entry,
+                                                       const MessageState& message) const noexcept {
+        if (message.snapshot) return Action::add;
+        return entry.has(Role::action) ? table_.actions[static_cast<unsigned char>(entry.action)] : Action::none;
+    }
+    static bool is_removal(Action action) noexcept {
+        return action == Action::remove || action == Action::remove_through || action == Action::remove_from;
+    }
     void lose(MessageState& message, FixCount why, bool book) {
         blame(message, why);
         if (book) damage(message, why);
     }
-    [[nodiscard]] Record start(const MessageState& message, Kind kind, std::uint8_t flags = 0) const noexcept {
+    [[nodiscard, gnu::always_inline]] Record start(const MessageState& message, Kind kind,
+                                                   std::uint8_t flags = 0) const noexcept {
         Record record;
-        record.ts_event = message.bad_time ? 0 : message.ts_event;
+        record.ts_event = message.ts_event;
         record.ts_recv = message.ts_recv;
         record.ref = message.venue_seq;
         record.instrument = message.instrument;
         record.source = source_;
         record.kind = kind;
-        record.flags =
-            static_cast<std::uint8_t>(message.flags | flags | (message.bad_time ? flag::bad_time : std::uint8_t{0}));
+        record.flags = message.flags | flags;
         return record;
     }
-    void append_tick(MessageState& message, const Record& record) {
+    [[gnu::always_inline]] void append_tick(MessageState& message, const Record& record) {
         ring_.append(record);
         message.flags &= static_cast<std::uint8_t>(~flag::gap);  // said once
         ++message.ticks;
     }
-    [[nodiscard]] std::uint64_t entry_seq(const EntryFields& entry, MessageState& message) noexcept {
+    [[gnu::noinline]] std::uint64_t entry_seq(const SectionFields& entry, MessageState& message) noexcept {
         if (!entry.has(Role::venue_seq)) return message.venue_seq;
-        const Text& text = entry[Role::venue_seq];
-        const auto number = parse_unsigned(text.begin, text.end);
+        const auto number = message_unsigned(entry[Role::venue_seq]);
         if (number.ok()) return number.value;
         blame(message, FixCount::bad_number);
         return message.venue_seq;
     }
 
     const FixTable& table_;
-    const SymbolMap& symbols_;
+    SymbolMap& symbols_;
     RingWriter& ring_;
     FixCounts& counts_;
     std::uint16_t source_;
+    std::array<Side, 256> sides_;  // of levels, by the one character of MDEntryType
     EntryTable entries_;
     TimeParser times_;
     Damaged damaged_;
@@ -170,4 +182,6 @@ private:
 
 }  // namespace fh
 
+#include "feedhandler/native/fix_entry_id.hpp"
+#include "feedhandler/native/fix_entry_time.hpp"
 #include "feedhandler/native/fix_entry_write.hpp"

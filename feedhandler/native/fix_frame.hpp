@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "feedhandler/native/fix_checksum.hpp"
 #include "feedhandler/native/fix_fields.hpp"
 
 namespace fh {
@@ -35,33 +36,15 @@ inline constexpr std::size_t BEGIN_STRING_MAX = 16;   // "FIXT.1.1" and room for
 inline constexpr std::size_t LENGTH_DIGITS_MAX = 12;  // leading zeros are allowed, nonsense is not
 inline constexpr std::size_t TRAILER_BYTES = 7;       // "10=ccc|"
 
-// The sum of all bytes modulo 256, sixteen lanes at a time (vectors of the compiler: SSE2, NEON).
-inline std::uint8_t fix_checksum(const char* p, std::size_t n) noexcept {
-    using Lanes [[gnu::vector_size(16)]] = std::uint8_t;
-    Lanes even{};
-    Lanes odd{};
-    std::size_t i = 0;
-    for (; i + 32 <= n; i += 32) {
-        Lanes a;
-        Lanes b;
-        std::memcpy(&a, p + i, 16);
-        std::memcpy(&b, p + i + 16, 16);
-        even += a;
-        odd += b;
-    }
-    even += odd;
-    std::uint8_t sum = 0;
-    for (int lane = 0; lane < 16; ++lane) sum = static_cast<std::uint8_t>(sum + even[lane]);
-    for (; i < n; ++i) sum = static_cast<std::uint8_t>(sum + static_cast<std::uint8_t>(p[i]));
-    return sum;
-}
-
 namespace detail {
 
 // Compares as far as bytes are there. Returns -1 on a difference, 0 when more bytes are needed, 1 on a match.
-inline int prefix(const char* p, std::size_t n, const char* expected, std::size_t length) noexcept {
-    if (n > 0 && std::memcmp(p, expected, std::min(n, length)) != 0) return -1;
-    return n < length ? 0 : 1;
+template <std::size_t N>
+int prefix(const char* p, std::size_t n, const char (&expected)[N]) noexcept {
+    constexpr std::size_t LENGTH = N - 1;
+    if (n >= LENGTH) [[likely]]
+        return std::memcmp(p, expected, LENGTH) == 0 ? 1 : -1;
+    return std::memcmp(p, expected, n) == 0 ? 0 : -1;
 }
 
 inline FrameResult garbled(Frame why) noexcept { return {why, 0, 0, 0}; }
@@ -69,14 +52,24 @@ inline FrameResult garbled(Frame why) noexcept { return {why, 0, 0, 0}; }
 inline FrameResult check_trailer(const char* p, std::size_t body, std::size_t trailer) noexcept {
     const char* q = p + trailer;
     if (q[-1] != SOH || std::memcmp(q, "10=", 3) != 0 || q[6] != SOH) return garbled(Frame::bad_length);
-    unsigned claimed = 0;
-    for (int i = 3; i < 6; ++i) {
-        const unsigned digit = static_cast<unsigned char>(q[i]) - unsigned{'0'};
-        if (digit > 9) return garbled(Frame::bad_checksum);
-        claimed = claimed * 10 + digit;
-    }
-    if (claimed != fix_checksum(p, trailer)) return garbled(Frame::bad_checksum);
+    const unsigned hundreds = digit_at(q + 3);
+    const unsigned tens = digit_at(q + 4);
+    const unsigned ones = digit_at(q + 5);
+    if ((hundreds > 9) | (tens > 9) | (ones > 9)) return garbled(Frame::bad_checksum);
+    if (hundreds * 100 + tens * 10 + ones != fix_checksum(p, trailer)) return garbled(Frame::bad_checksum);
     return {Frame::ok, trailer + TRAILER_BYTES, body, trailer};
+}
+
+// Behind "8=FIX....|9=n|": `body` is where the length says the body begins.
+inline FrameResult check_body(const char* p, std::size_t n, std::size_t body, std::size_t length,
+                              std::size_t message_max) noexcept {
+    if (length > message_max || body + length + TRAILER_BYTES > message_max) return garbled(Frame::oversize);
+    if (const int match = prefix(p + body, n - body, "35="); match <= 0)
+        return match < 0 ? garbled(Frame::bad_type) : FrameResult{};
+    if (length < 5) return garbled(Frame::bad_length);  // "35=x|" at the least
+    const std::size_t trailer = body + length;
+    if (n < trailer + TRAILER_BYTES) return {Frame::partial, trailer + TRAILER_BYTES, body, trailer};
+    return check_trailer(p, body, trailer);
 }
 
 }  // namespace detail
@@ -84,7 +77,7 @@ inline FrameResult check_trailer(const char* p, std::size_t body, std::size_t tr
 // Scans the message that begins at p. `message_max` bounds its whole length.
 inline FrameResult scan_frame(const char* p, std::size_t n, std::size_t message_max) noexcept {
     using detail::garbled;
-    if (const int match = detail::prefix(p, n, "8=FIX", 5); match <= 0)
+    if (const int match = detail::prefix(p, n, "8=FIX"); match <= 0)
         return match < 0 ? garbled(Frame::bad_begin) : FrameResult{};
     std::size_t i = 5;
     for (;; ++i) {
@@ -94,7 +87,7 @@ inline FrameResult scan_frame(const char* p, std::size_t n, std::size_t message_
         if (p[i] < ' ') return garbled(Frame::bad_begin);
     }
     ++i;
-    if (const int match = detail::prefix(p + i, n - i, "9=", 2); match <= 0)
+    if (const int match = detail::prefix(p + i, n - i, "9="); match <= 0)
         return match < 0 ? garbled(Frame::bad_length) : FrameResult{};
     i += 2;
     std::size_t length = 0;
@@ -102,20 +95,53 @@ inline FrameResult scan_frame(const char* p, std::size_t n, std::size_t message_
     for (;; ++i) {
         if (i == n) return {};
         if (p[i] == SOH) break;
-        const unsigned digit = static_cast<unsigned char>(p[i]) - unsigned{'0'};
+        const unsigned digit = detail::digit_at(p + i);
         if (digit > 9 || i - first_digit >= LENGTH_DIGITS_MAX) return garbled(Frame::bad_length);
         length = length * 10 + digit;  // at most twelve digits: cannot overflow
     }
     if (i == first_digit) return garbled(Frame::bad_length);
-    const std::size_t body = i + 1;
-    if (length > message_max || body + length + TRAILER_BYTES > message_max) return garbled(Frame::oversize);
-    if (const int match = detail::prefix(p + body, n - body, "35=", 3); match <= 0)
-        return match < 0 ? garbled(Frame::bad_type) : FrameResult{};
-    if (length < 5) return garbled(Frame::bad_length);  // "35=x|" at the least
-    const std::size_t trailer = body + length;
-    if (n < trailer + TRAILER_BYTES) return {Frame::partial, trailer + TRAILER_BYTES, body, trailer};
-    return detail::check_trailer(p, body, trailer);
+    return detail::check_body(p, n, i + 1, length, message_max);
 }
+
+// Scans frames of one stream: the beginning of a message is mostly that of the message before.
+class FrameScanner {
+public:
+    // As scan_frame(), whose answer it always gives.
+    FrameResult scan(const char* p, std::size_t n, std::size_t message_max) noexcept {
+        // "8=FIX.4.4|9=" as it was last time, one to seven digits, SOH.
+        if (n < begin_bytes_ + 8 || !same_begin(p)) [[unlikely]]
+            return learn(p, n, message_max);
+        const char* digits = p + begin_bytes_;
+        const unsigned count = soh_offset_8(digits);
+        if (count - 1 >= 7) return scan_frame(p, n, message_max);
+        const std::uint64_t word = (load_word(digits) ^ DIGITS) << (8 * (8 - count));
+        if (((word + 0x7676767676767676) | word) & 0x8080808080808080) return scan_frame(p, n, message_max);
+        return detail::check_body(p, n, begin_bytes_ + count + 1, detail::eight_digits(word), message_max);
+    }
+
+private:
+    static constexpr std::uint64_t DIGITS = 0x3030303030303030;
+    static constexpr std::size_t BEGIN_BYTES_MAX = 16;
+
+    [[nodiscard]] bool same_begin(const char* p) const noexcept {
+        return (load_word(p) ^ begin_[0]) == 0 && (load_word(p + begin_bytes_ - 8) ^ begin_[1]) == 0;
+    }
+
+    [[gnu::noinline]] FrameResult learn(const char* p, std::size_t n, std::size_t message_max) noexcept {
+        const FrameResult frame = scan_frame(p, n, message_max);
+        if (frame.status != Frame::ok) return frame;
+        const char* behind = find_soh(p) + 3;  // "8=FIX.4.4|9="
+        const auto bytes = static_cast<std::size_t>(behind - p);
+        if (bytes < 8 || bytes > BEGIN_BYTES_MAX) return frame;
+        begin_bytes_ = bytes;
+        begin_[0] = load_word(p);
+        begin_[1] = load_word(behind - 8);
+        return frame;
+    }
+
+    std::uint64_t begin_[2] = {};  // its first eight bytes and its last
+    std::size_t begin_bytes_ = 8;
+};
 
 // Offset of the next "8=FIX" from `from` on, or of a tail that may yet become one.
 inline std::size_t find_begin(const char* p, std::size_t from, std::size_t n) noexcept {
@@ -123,7 +149,7 @@ inline std::size_t find_begin(const char* p, std::size_t from, std::size_t n) no
         const void* hit = std::memchr(p + from, '8', n - from);
         if (hit == nullptr) return n;
         from = static_cast<std::size_t>(static_cast<const char*>(hit) - p);
-        if (detail::prefix(p + from, n - from, "8=FIX", 5) >= 0) return from;
+        if (detail::prefix(p + from, n - from, "8=FIX") >= 0) return from;
         ++from;
     }
     return n;

@@ -22,13 +22,15 @@ public:
         std::size_t note_slot = 0;
         std::size_t message_max = 8 << 20;
         std::size_t entries_max = 1 << 18;
+        bool predict = true;  // false: every field is read by itself, for tests
     };
 
     Inbound(const FixTable& table, RingWriter& ring, const Options& options)
         : table_(table),
           ring_(ring),
           options_(options),
-          decoder_(table_, symbols_, ring, counts_, options.source, options.entries_max) {
+          header_reader_(table_, options.predict),
+          decoder_(table_, symbols_, ring, counts_, options.source, options.entries_max, options.predict) {
         buffer_.resize(READ_BYTES + FIELD_SLACK);
     }
     Inbound(const Inbound&) = delete;
@@ -60,7 +62,7 @@ public:
         while (begin_ < end_) {
             if (skipping_ && !skip()) return false;
             const char* p = buffer_.data() + begin_;
-            const FrameResult frame = scan_frame(p, end_ - begin_, options_.message_max);
+            const FrameResult frame = scanner_.scan(p, end_ - begin_, options_.message_max);
             if (frame.status == Frame::partial) {
                 wanted_ = frame.length;
                 return false;
@@ -83,9 +85,10 @@ public:
         scratch_.resize(message.size() + FIELD_SLACK);
         const FrameResult frame = scan_frame(scratch_.data(), message.size(), options_.message_max);
         if (frame.status != Frame::ok) return false;
-        const FixHeader header = read_header(table_, scratch_.data() + frame.body, scratch_.data() + frame.trailer);
-        if (header.type != 'W' && header.type != 'X') return false;
-        write(header, scratch_.data(), frame);
+        cursor_ = {scratch_.data() + frame.body, scratch_.data() + frame.trailer};
+        header_reader_.read(cursor_, header_);
+        if (header_.type != 'W' && header_.type != 'X') return false;
+        write(scratch_.data(), frame);
         return true;
     }
 
@@ -108,8 +111,8 @@ public:
         gap_pending_ = gap_pending;
     }
     void set_parties(std::string sender, std::string target) {
-        sender_ = std::move(sender);
-        target_ = std::move(target);
+        sender_ = KnownText(std::move(sender));
+        target_ = KnownText(std::move(target));
     }
     // The next record says that something was lost before it.
     void mark_gap() noexcept { gap_flag_ = true; }
@@ -143,10 +146,12 @@ private:
     bool take(const char* p, const FrameResult& frame) {
         const std::string_view whole(p, frame.length);
         if (established_) {
-            const FixHeader header = read_header(table_, p + frame.body, p + frame.trailer);
+            cursor_ = {p + frame.body, p + frame.trailer};
+            header_reader_.read(cursor_, header_);
+            const FixHeader& header = header_;
             if ((header.type == 'W' || header.type == 'X') && ours(header.fields)) {
                 if (header.seq == next_in_) {
-                    write(header, p, frame);
+                    write(p, frame);
                     ++next_in_;
                     noted_ = false;
                     return true;
@@ -166,24 +171,22 @@ private:
         return false;
     }
 
-    void write(const FixHeader& header, const char* p, const FrameResult& frame) {
+    void write(const char* p, const FrameResult& frame) {
         std::uint8_t flags = 0;
-        if (header.poss_dup) {
+        if (header_.poss_dup) {
             flags |= flag::recovered;
             counts_.add(FixCount::recovered);
         }
         if (gap_flag_) flags |= flag::gap;
-        const DecodeResult result = decoder_.decode(header, p + frame.trailer, ts_recv_, flags);
+        const DecodeResult result = decoder_.decode(header_, cursor_, ts_recv_, flags);
         if (result.ticks > 0) gap_flag_ = false;
         if (result.why != FixCount::count_) quarantine_.keep(counts_, ts_recv_, result.why, p, frame.length);
     }
 
     // Another party's messages are the session's to refuse.
-    [[nodiscard]] bool ours(const EntryFields& fields) const noexcept {
-        return (sender_.empty() ||
-                (fields.has(Role::target) && fields[Role::target].is(sender_.data(), sender_.size()))) &&
-               (target_.empty() ||
-                (fields.has(Role::sender) && fields[Role::sender].is(target_.data(), target_.size())));
+    [[nodiscard]] bool ours(const SectionFields& fields) const noexcept {
+        return (sender_.empty() || (fields.has(Role::target) && sender_.is(fields[Role::target]))) &&
+               (target_.empty() || (fields.has(Role::sender) && target_.is(fields[Role::sender])));
     }
 
     void garbled(Frame status) {
@@ -221,6 +224,10 @@ private:
     Options options_;
     FixCounts counts_;
     Quarantine quarantine_;
+    FrameScanner scanner_;
+    Cursor cursor_{nullptr, nullptr};
+    FixHeader header_;
+    HeaderReader header_reader_;
     Decoder decoder_;
     std::vector<char> buffer_;
     std::vector<char> scratch_;
@@ -237,8 +244,8 @@ private:
     bool gap_pending_ = false;
     bool gap_flag_ = false;
     bool noted_ = true;
-    std::string sender_;
-    std::string target_;
+    KnownText sender_;
+    KnownText target_;
     std::string_view message_;
 };
 

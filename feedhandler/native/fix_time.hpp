@@ -1,10 +1,11 @@
 // FIX times to nanoseconds since the Unix epoch. Seconds to picoseconds are taken (below a nanosecond
-// is cut off); a second of 60 is the next minute's first. The parsed date is kept: it changes once a day.
+// is cut off); a second of 60 is the next minute's first. Texts are a message's (fix_number.hpp says why).
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <optional>
+
+#include "feedhandler/native/fix_number.hpp"
 
 namespace fh {
 
@@ -35,58 +36,74 @@ inline unsigned days_in_month(unsigned year, unsigned month) noexcept {
 
 }  // namespace detail
 
-// HH:MM:SS with up to twelve decimals, as nanoseconds since midnight.
-inline std::optional<std::int64_t> parse_time(const char* p, const char* end) noexcept {
-    const auto length = end - p;
-    if (length < 8 || p[2] != ':' || p[5] != ':') return std::nullopt;
-    const unsigned hour = detail::two_digits(p);
-    const unsigned minute = detail::two_digits(p + 3);
-    const unsigned second = detail::two_digits(p + 6);
-    if (hour > 23 || minute > 59 || second > 60) return std::nullopt;
-    std::int64_t fraction = 0;
-    if (length > 8) {
-        if (p[8] != '.' || length == 9 || length > 21) return std::nullopt;
-        std::int64_t unit = 100'000'000;
-        for (p += 9; p != end; ++p) {
-            const unsigned digit = static_cast<unsigned char>(*p) - unsigned{'0'};
-            if (digit > 9) return std::nullopt;
-            fraction += unit * digit;
-            unit /= 10;
-        }
-    }
-    return (std::int64_t{hour} * 3600 + std::int64_t{minute} * 60 + second) * 1'000'000'000 + fraction;
-}
-
 class TimeParser {
 public:
     // YYYYMMDD, 1970 to 2261, as nanoseconds at its midnight.
-    std::optional<std::int64_t> date(const char* p, const char* end) noexcept {
-        if (end - p != 8) return std::nullopt;
-        if (std::memcmp(p, text_, 8) == 0) return midnight_;
+    std::optional<std::int64_t> date(Text text) noexcept {
+        if (text.size() != 8) return std::nullopt;
+        const std::uint64_t word = load_word(text.begin);
+        if (word != date_ && !read_date(text.begin)) return std::nullopt;
+        date_ = word;
+        return midnight_;
+    }
+
+    // HH:MM:SS with up to twelve decimals, as nanoseconds since midnight.
+    std::optional<std::int64_t> time(Text text) noexcept {
+        const std::size_t length = text.size();
+        if (length < 8) return std::nullopt;
+        const std::uint64_t word = load_word(text.begin);
+        if (word != second_ && !read_second(text.begin)) return std::nullopt;
+        second_ = word;
+        if (length == 8) return second_ns_;
+        const std::size_t decimals = length - 9;
+        if (text.begin[8] != '.' || decimals - 1 >= DECIMALS_MAX) return std::nullopt;
+        const detail::Sixteen fraction = detail::sixteen_before(text.end, decimals);
+        if (fraction.digits == detail::NOT_DIGITS || fraction.point != detail::NUMBER_CHARS) return std::nullopt;
+        const auto digits = static_cast<std::int64_t>(fraction.digits);
+        return second_ns_ + (decimals <= 9 ? digits * POWERS[9 - decimals] : digits / POWERS[decimals - 9]);
+    }
+
+    // YYYYMMDD-HH:MM:SS[.fraction]
+    std::optional<std::int64_t> timestamp(Text text) noexcept {
+        if (text.size() < 17 || text.begin[8] != '-') return std::nullopt;
+        const auto day = date({text.begin, text.begin + 8});
+        const auto of_day = time({text.begin + 9, text.end});
+        if (!day || !of_day) return std::nullopt;
+        return *day + *of_day;
+    }
+
+private:
+    static constexpr std::size_t DECIMALS_MAX = 12;
+    static constexpr std::int64_t POWERS[] = {1,       10,        100,        1'000,       10'000,
+                                              100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
+
+    [[gnu::noinline]] bool read_date(const char* p) noexcept {
         const unsigned century = detail::two_digits(p);
         const unsigned year = detail::two_digits(p + 2);
         const unsigned month = detail::two_digits(p + 4);
         const unsigned day = detail::two_digits(p + 6);
-        if (century > 99 || year > 99 || month < 1 || month > 12 || day < 1) return std::nullopt;
+        if (century > 99 || year > 99 || month < 1 || month > 12 || day < 1) return false;
         const unsigned full = century * 100 + year;
-        if (full < 1970 || full > 2261 || day > detail::days_in_month(full, month)) return std::nullopt;
-        std::memcpy(text_, p, 8);
+        if (full < 1970 || full > 2261 || day > detail::days_in_month(full, month)) return false;
         midnight_ = detail::days_from_civil(full, month, day) * DAY_NS;
-        return midnight_;
+        return true;
     }
 
-    // YYYYMMDD-HH:MM:SS[.fraction]
-    std::optional<std::int64_t> timestamp(const char* p, const char* end) noexcept {
-        if (end - p < 17 || p[8] != '-') return std::nullopt;
-        const auto day = date(p, p + 8);
-        const auto time = parse_time(p + 9, end);
-        if (!day || !time) return std::nullopt;
-        return *day + *time;
+    [[gnu::noinline]] bool read_second(const char* p) noexcept {
+        if (p[2] != ':' || p[5] != ':') return false;
+        const unsigned hour = detail::two_digits(p);
+        const unsigned minute = detail::two_digits(p + 3);
+        const unsigned second = detail::two_digits(p + 6);
+        if (hour > 23 || minute > 59 || second > 60) return false;
+        second_ns_ = (std::int64_t{hour} * 3600 + std::int64_t{minute} * 60 + second) * 1'000'000'000;
+        return true;
     }
 
-private:
-    char text_[8] = {};
+    // The texts of what was read last: they change once a day and once a second.
+    std::uint64_t date_ = 0;
     std::int64_t midnight_ = 0;
+    std::uint64_t second_ = 0;
+    std::int64_t second_ns_ = 0;
 };
 
 }  // namespace fh
