@@ -7,8 +7,9 @@ DEMO_ARGS ?=
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
 SOAK_SECONDS ?= 600
+FUZZ_ARGS ?=
 
-.PHONY: demo test test-services check bench soak dist clean build format
+.PHONY: demo test test-services check bench soak fuzz dist clean build format
 
 build: $(VENV)/.built
 
@@ -36,6 +37,9 @@ test-services: build
 
 soak: build
 	@SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -m pytest tests -m soak $(PYTEST_ARGS)
+
+fuzz: build
+	@$(BIN)/python -m tests.fuzz.native_targets $(FUZZ_ARGS)
 
 $(VENV)/.perf: $(VENV)/.deps
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group perf && touch $@ || echo "some peers are missing"

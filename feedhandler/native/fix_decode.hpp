@@ -24,10 +24,13 @@ public:
         : table_(table),
           ring_(ring),
           counts_(counts),
-          roots_(predict),
-          entries_(predict),
+          snapshot_roots_(predict),
+          incremental_roots_(predict),
+          snapshot_entries_(predict),
+          incremental_entries_(predict),
           writer_(table, symbols, ring, counts, source, entries_max) {
-        roots_.then(entries_.none());
+        snapshot_roots_.then(snapshot_entries_.none());
+        incremental_roots_.then(incremental_entries_.none());
     }
 
     // One event into the ring (staged, not published). The cursor stands behind the header. `flags` stand in every
@@ -76,12 +79,14 @@ private:
         message_.root = &root_;
         message_.header = &header.fields;
         cursor_ = &cursor;
+        roots_ = message_.snapshot ? &snapshot_roots_ : &incremental_roots_;
+        entries_ = message_.snapshot ? &snapshot_entries_ : &incremental_entries_;
         link_ = &expected_roots_[message_.snapshot ? 1 : 0];
     }
 
     // Up to and with the group's count.
     void read_root() {
-        if (!roots_.match(link_, *cursor_, root_)) [[unlikely]]
+        if (!roots_->match(link_, *cursor_, root_)) [[unlikely]]
             return read_root_slowly();
         if (root_.has(Role::symbol)) writer_.find_instrument(root_[Role::symbol], message_);
         count_entries(root_[Role::group_count]);
@@ -89,7 +94,7 @@ private:
 
     [[gnu::noinline]] void read_root_slowly() {
         root_.clear();
-        Layout& draft = roots_.draft();
+        Layout& draft = roots_->draft();
         draft.clear();
         while (!group_.counted && cursor_->more()) {
             const char* begin = cursor_->at;
@@ -99,14 +104,14 @@ private:
             if (role == Role::data_length) draft.spoil();
             at_root(field, role);
         }
-        if (group_.counted) roots_.learn(link_);
+        if (group_.counted) roots_->learn(link_);
     }
 
     void read_entries() {
         Cursor cursor = *cursor_;
         Layout** link = link_;
         do {
-            if (group_.counted && entries_.match(link, cursor, entry_)) [[likely]] {
+            if (group_.counted && entries_->match(link, cursor, entry_)) [[likely]] {
                 ++group_.seen;
                 writer_.write(entry_, message_);
                 continue;
@@ -126,7 +131,7 @@ private:
         if (!group_.counted || field.tag != group_.first_tag) return stray(field);
         ++group_.seen;
         entry_.clear();
-        Layout& draft = entries_.draft();
+        Layout& draft = entries_->draft();
         draft.clear();
         draft.end_before(field, begin);
         for (;;) {
@@ -146,7 +151,7 @@ private:
                 break;
             }
         }
-        entries_.learn(link_);
+        entries_->learn(link_);
         writer_.write(entry_, message_);
     }
 
@@ -241,16 +246,21 @@ private:
     const FixTable& table_;
     RingWriter& ring_;
     FixCounts& counts_;
-    LayoutCache roots_;
-    LayoutCache entries_;
+    // A root leads to the entries that came behind it, and an entry of X may be none of W: each has its own.
+    LayoutCache snapshot_roots_;
+    LayoutCache incremental_roots_;
+    LayoutCache snapshot_entries_;
+    LayoutCache incremental_entries_;
     EntryWriter writer_;
     MessageState message_;
     Group group_;
+    LayoutCache* roots_ = nullptr;
+    LayoutCache* entries_ = nullptr;
     SectionFields root_;
     SectionFields entry_;
     Cursor* cursor_ = nullptr;
-    std::array<Layout*, 2> expected_roots_{roots_.none(), roots_.none()};  // of X and W
-    Layout** link_ = nullptr;                                              // to the layout that is expected next
+    std::array<Layout*, 2> expected_roots_{incremental_roots_.none(), snapshot_roots_.none()};
+    Layout** link_ = nullptr;  // to the layout that is expected next
 };
 
 }  // namespace fh

@@ -17,12 +17,15 @@ namespace fh {
 
 class Inbound {
 public:
+    static constexpr std::size_t READ_BYTES = 256 * 1024;
+
     struct Options {
         std::uint16_t source = 0;
         std::size_t note_slot = 0;
         std::size_t message_max = 8 << 20;
         std::size_t entries_max = 1 << 18;
-        bool predict = true;  // false: every field is read by itself, for tests
+        std::size_t buffer_bytes = READ_BYTES;  // to begin with; it grows to the longest message allowed
+        bool predict = true;                    // false: every field is read by itself, for tests
     };
 
     Inbound(const FixTable& table, RingWriter& ring, const Options& options)
@@ -31,7 +34,7 @@ public:
           options_(options),
           header_reader_(table_, options.predict),
           decoder_(table_, symbols_, ring, counts_, options.source, options.entries_max, options.predict) {
-        buffer_.resize(READ_BYTES + FIELD_SLACK);
+        buffer_.resize(options.buffer_bytes + FIELD_SLACK);
     }
     Inbound(const Inbound&) = delete;
     Inbound& operator=(const Inbound&) = delete;
@@ -136,8 +139,6 @@ public:
     [[nodiscard]] FixCounts& counts() noexcept { return counts_; }
     [[nodiscard]] Quarantine& quarantine() noexcept { return quarantine_; }
     [[nodiscard]] Decoder& decoder() noexcept { return decoder_; }
-
-    static constexpr std::size_t READ_BYTES = 256 * 1024;
 
 private:
     [[nodiscard]] std::size_t capacity() const noexcept { return buffer_.size() - FIELD_SLACK; }

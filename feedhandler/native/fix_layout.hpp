@@ -12,7 +12,7 @@ namespace fh {
 
 class Layout {
 public:
-    static constexpr std::size_t STEPS_MAX = 24;
+    static constexpr std::size_t STEPS_MAX = 16;
 
     void clear() noexcept { *this = Layout{}; }
 
@@ -21,7 +21,7 @@ public:
         const auto length = static_cast<std::size_t>(field.value.begin - begin);
         const std::uint32_t bit = role == Role::none ? 0 : SectionFields::bit(role);
         if (field.tag == 0 || length > TAG_BYTES_MAX || (present_ & bit) != 0) usable_ = false;
-        if (usable_ && steps_[count_].length + length > CHUNK) close_step(Step::none);
+        if (usable_ && steps_[count_].length + length > CHUNK) close_step(Step::no_value);
         if (!usable_) return;
         present_ |= bit;
         Step& step = steps_[count_];
@@ -49,7 +49,7 @@ public:
     void spoil() noexcept { usable_ = false; }
     // All fields are known: whether sections can be compared with this.
     bool finish() noexcept {
-        if (usable_ && steps_[count_].length > 0) close_step(Step::none);
+        if (usable_ && steps_[count_].length > 0) close_step(Step::no_value);
         return usable_ && count_ > 0;
     }
 
@@ -104,13 +104,17 @@ private:
 
     // Up to sixteen bytes, of which some may be anything; then a value up to its SOH, or none.
     struct Step {
-        enum Kind : std::uint32_t { steady, varying, none };  // of the value: its length hardly ever changes, or does
+        enum Kind : std::uint16_t {
+            steady,
+            varying,
+            no_value
+        };  // of the value: its length hardly ever changes, or does
         Chunk text{};
         Chunk mask{};
         std::size_t length = 0;
         std::uint32_t usual = 0;  // bytes of a steady value, last time
         std::uint16_t role = 0;
-        std::uint16_t kind = none;
+        Kind kind = no_value;
         void expect(const char* p, std::size_t n) noexcept {
             for (std::size_t i = 0; i < n; ++i) {
                 text[length] = static_cast<std::uint8_t>(p[i]);

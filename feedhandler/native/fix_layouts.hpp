@@ -12,7 +12,7 @@ namespace fh {
 // where it gives nothing, the section is read field by field, each told to draft(), and learn() remembers it.
 class LayoutCache {
 public:
-    static constexpr std::size_t LAYOUTS = 16;  // a session has a handful; the oldest is forgotten
+    static constexpr std::size_t LAYOUTS = 8;  // a session has a handful; the oldest is forgotten
 
     // Without prediction every section is read field by field: the slow twin, for tests.
     explicit LayoutCache(bool predict = true) noexcept : predict_(predict) { then(none()); }

@@ -63,9 +63,9 @@ struct FixTable {
     IdScope id_scope = IdScope::session;
 
     FixTable() {
-        for (const std::uint32_t tag : {8,   9,   50,  57,  97,  115, 116, 122, 128,  129,  142,  143,
-                                        144, 145, 347, 369, 627, 628, 629, 630, 1128, 1129, 1137, 1156})
-            roles[tag] = Role::header;
+        for (const int tag : {8,   9,   50,  57,  97,  115, 116, 122, 128,  129,  142,  143,
+                              144, 145, 347, 369, 627, 628, 629, 630, 1128, 1129, 1137, 1156})
+            roles[static_cast<std::size_t>(tag)] = Role::header;
         roles[34] = Role::seq;
         roles[35] = Role::msg_type;
         roles[43] = Role::poss_dup;

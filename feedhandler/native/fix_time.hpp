@@ -99,10 +99,10 @@ private:
         return true;
     }
 
-    // The texts of what was read last: they change once a day and once a second.
-    std::uint64_t date_ = 0;
+    // What was read last, and its text: dates change once a day, times once a second.
+    std::uint64_t date_ = load_word("19700101");
     std::int64_t midnight_ = 0;
-    std::uint64_t second_ = 0;
+    std::uint64_t second_ = load_word("00:00:00");
     std::int64_t second_ns_ = 0;
 };
 

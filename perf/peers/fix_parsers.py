@@ -1,6 +1,7 @@
 """FIX parsers that a Python user has today: QuickFIX, simplefix, and splitting by hand.
 
-Each reads side, action, symbol, price and size of every entry of an incremental refresh as values that can be used.
+Each reads action, side, symbol, price and size of every entry of X (of W: no action, the message's symbol) as values
+that can be used.
 """
 
 import sys
@@ -9,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 Entry = tuple[bytes, bytes, bytes, float, float]
-"""279, 269, 55, 270, 271."""
+"""279 (empty for W), 269, 55, 270, 271."""
 Parser = Callable[[Sequence[bytes]], list[Entry]]
-TAGS = (279, 269, 55, 270, 271)
 
 
 def split(messages: Sequence[bytes]) -> list[Entry]:
@@ -19,18 +19,24 @@ def split(messages: Sequence[bytes]) -> list[Entry]:
     found: list[Entry] = []
     for message in messages:
         entry: dict[bytes, bytes] = {}
+        first, symbol = (b"269", b"55") if b"\x0135=W\x01" in message else (b"279", b"")
+        root: dict[bytes, bytes] = {}
         for field in message.split(b"\x01"):
             tag, _, value = field.partition(b"=")
-            if tag == b"279" and entry.get(b"279"):
-                found.append(_entry(entry))
+            if tag == first:
+                if entry:
+                    found.append(_entry(entry, root))
                 entry = {}
+            elif tag == symbol:
+                root[tag] = value
             entry[tag] = value
-        found.append(_entry(entry))
+        found.append(_entry(entry, root))
     return found
 
 
-def _entry(fields: dict[bytes, bytes]) -> Entry:
-    return fields[b"279"], fields[b"269"], fields[b"55"], float(fields[b"270"]), float(fields[b"271"])
+def _entry(fields: dict[bytes, bytes], root: dict[bytes, bytes]) -> Entry:
+    symbol = fields.get(b"55") or root[b"55"]
+    return fields.get(b"279", b""), fields[b"269"], symbol, float(fields[b"270"]), float(fields[b"271"])
 
 
 def _simplefix(module: Any) -> Parser:
@@ -40,8 +46,11 @@ def _simplefix(module: Any) -> Parser:
         for data in messages:
             parser.append_buffer(data)
             message = parser.get_message()
+            full = message.get(35) == b"W"
             for nth in range(1, int(message.get(268)) + 1):
-                action, side, symbol, price, size = (message.get(tag, nth) for tag in TAGS)
+                action = b"" if full else message.get(279, nth)
+                symbol = message.get(55, 1 if full else nth)
+                side, price, size = (message.get(tag, nth) for tag in (269, 270, 271))
                 found.append((action, side, symbol, float(price), float(size)))
         return found
 
@@ -59,11 +68,15 @@ def _quickfix(module: Any) -> Parser:
         found: list[Entry] = []
         for data in messages:
             message = module.Message(data.decode("latin-1"), rules, False)
+            full = message.getHeader().getField(35) == "W"
+            kind = quickfix44.MarketDataSnapshotFullRefresh if full else quickfix44.MarketDataIncrementalRefresh
             for nth in range(1, int(message.getField(268)) + 1):
-                group = quickfix44.MarketDataIncrementalRefresh.NoMDEntries()
+                group = kind.NoMDEntries()
                 message.getGroup(nth, group)
-                action, side, symbol, price, size = (group.getField(tag) for tag in TAGS)
-                found.append((action.encode(), side.encode(), symbol.encode(), float(price), float(size)))
+                action = b"" if full else group.getField(279).encode()
+                symbol = message.getField(55) if full else group.getField(55)
+                side, price, size = (group.getField(tag) for tag in (269, 270, 271))
+                found.append((action, side.encode(), symbol.encode(), float(price), float(size)))
         return found
 
     return parse

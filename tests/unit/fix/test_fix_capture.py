@@ -1,9 +1,12 @@
 """A real venue's day through framing and decoding."""
 
+import re
+
+import msgspec
 import numpy as np
 
 from feedhandler import _native
-from feedhandler.tick import TICK, Kind
+from feedhandler.tick import TICK, Flag, Kind
 from feedhandler.wire import fix_profile
 
 
@@ -69,3 +72,38 @@ def test_the_values_of_one_index(captures, tmp_path):
     records = out[:count]
     assert set(records["kind"]) == {Kind.INDEX}
     assert list(records["price"]) == values[busiest]
+
+
+def decode_jse(data, folder, name, types):
+    """Decode every X with these MDEntryTypes as index values; 1181 is the venue's sequence. Returns records, counts."""
+    ring = _native.RingWriter(str(folder), str(folder), name, 1 << 16)
+    reader = _native.RingReader(str(folder), name)
+    reader.attach(0, True)
+    loop = _native.FixLoop(ring)
+    plain = fix_profile.load("fix44")
+    tags = {**plain.tags, "venue_sequence": 1181}
+    table = msgspec.structs.replace(plain, tags=tags, entry_types=dict.fromkeys(types, "index")).compile()
+    loop.add_session(table, 1, 0, 1 << 20, 16)
+    for number, symbol in enumerate(sorted(set(re.findall(rb"\x0155=([^\x01]+)", data))), 1):
+        loop.add_symbol(0, symbol, number)
+    for message in data.split(b"8=FIXT.1.1\x01")[1:]:
+        if b"\x0135=X\x01" in message:
+            assert loop.decode(0, b"8=FIXT.1.1\x01" + message)
+    out = np.zeros(1 << 16, TICK)
+    count, lost = reader.read_into(out.view(np.uint8))
+    assert lost == 0
+    return out[:count], loop.counts(0)
+
+
+def test_the_whole_jse_capture_decodes(captures, tmp_path):
+    """Entries, types, symbols and sequence gaps as the capture's README states them."""
+    data = (captures / "fix" / "jse-index-20111124-part1.fix").read_bytes()
+    records, counts = decode_jse(data, tmp_path, "all", "3xy")
+    assert (counts["market_data"], counts["events"], len(records)) == (3478, 3478, 4367)
+    assert len(set(records["instrument"].tolist())) == 80
+    assert counts["unknown_symbol"] == counts["unknown_type"] == counts["bad_group"] == counts["bad_number"] == 0
+    per_type = {kind: len(decode_jse(data, tmp_path, kind, kind)[0]) for kind in "3xy"}
+    assert per_type == {"3": 3478, "x": 80, "y": 809}
+    sequence = records["ref"][(records["flags"] & Flag.LAST) != 0].astype(np.int64)
+    assert len(sequence) == 3478
+    assert int((np.diff(sequence) != 1).sum()) == 4

@@ -1,4 +1,4 @@
-"""`python -m perf.micro.decode`: FIX incremental refreshes to values, per entry; native beside what Python has.
+"""`python -m perf.micro.fix_decode`: FIX market data (X of four entries, W of ten) to values, per entry, beside peers.
 
 The native figure includes BodyLength, CheckSum, sequence check, symbol lookup, and writing the record into a ring;
 the peers' do not. Every contender must find the same prices and sizes, or nothing is reported.
@@ -15,6 +15,7 @@ import numpy as np
 
 from feedhandler import _native
 from feedhandler.ring import Attach, Reader
+from feedhandler.tick import Kind
 from feedhandler.wire import fix_profile
 from perf import result
 from perf.peers import fix_parsers
@@ -22,6 +23,7 @@ from perf.result import Result
 
 MESSAGES = 1000
 ENTRIES = 4
+LEVELS = 10
 SYMBOLS = 100
 T0 = 1_795_000_000_000_000_000
 
@@ -49,6 +51,19 @@ def messages(count: int = MESSAGES, seed: int = 1) -> list[bytes]:
     return found
 
 
+def snapshots(count: int = MESSAGES, seed: int = 2, levels: int = LEVELS) -> list[bytes]:
+    """Return W messages of one instrument each: so many levels, bids and asks in turn."""
+    chance = random.Random(seed)
+    found = []
+    for seq in range(1, count + 1):
+        body = f"35=W|34={seq}|49=SIM|52=20261121-10:20:30.123456789|56=FH|55=SYM{chance.randrange(SYMBOLS):04}|"
+        body += f"268={levels}|"
+        for number in range(levels):
+            body += f"269={number % 2}|270={chance.uniform(1, 2000):.5f}|271={chance.uniform(1, 500):.2f}|"
+        found.append(frame(body))
+    return found
+
+
 class Decoder:
     """The native loop without a socket: bytes go in, records lie in the ring."""
 
@@ -68,23 +83,23 @@ class Decoder:
             raise RuntimeError(f"the decoder handed a message back: {left[:100]!r}")
 
 
-def entries(options: argparse.Namespace) -> Iterator[Result]:
+def entries(options: argparse.Namespace, shape: str, given: list[bytes]) -> Iterator[Result]:
     """All contenders over the same messages."""
-    given = messages()
     data = b"".join(given)
     expected = [(price, size) for *_, price, size in fix_parsers.split(given)]
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         decoder = Decoder(folder)
-        reader = Reader(folder, "bench", max_records=2 * MESSAGES * ENTRIES)
+        reader = Reader(folder, "bench", max_records=2 * len(expected))
         if reader.attach() != Attach.OK:
             raise RuntimeError("the ring could not be attached")
         decoder.feed(data)
         records = reader.read().records
-        if list(zip(records["price"].tolist(), records["size"].tolist(), strict=True)) != expected:
+        levels = records[records["kind"] == Kind.LEVEL]
+        if list(zip(levels["price"].tolist(), levels["size"].tolist(), strict=True)) != expected:
             raise RuntimeError(f"the native decoder found other values: {decoder.loop.counts(0)}")
-        if not np.isin(records["instrument"], range(1, SYMBOLS + 1)).all():
+        if not np.isin(levels["instrument"], range(1, SYMBOLS + 1)).all():
             raise RuntimeError("the native decoder found other instruments")
-        count = MESSAGES * ENTRIES
+        count = len(expected)
         for name, parse in fix_parsers.available().items():
             if [(price, size) for *_, price, size in parse(given)] != expected:
                 raise RuntimeError(f"{name} found other values")
@@ -93,13 +108,23 @@ def entries(options: argparse.Namespace) -> Iterator[Result]:
                 5,
                 {"native": (lambda: decoder.feed(data), count), name: (lambda parse=parse: parse(given), count)},
             )
-            yield result.result(f"decode/entry_vs_{name}", "ns/entry", timed["native"], name, timed[name])
+            yield result.result(f"fix_decode/{shape}_entry_vs_{name}", "ns/entry", timed["native"], name, timed[name])
+
+
+def incremental(options: argparse.Namespace) -> Iterator[Result]:
+    """35=X of four entries."""
+    return entries(options, "x", messages())
+
+
+def snapshot(options: argparse.Namespace) -> Iterator[Result]:
+    """35=W of ten levels; each also writes its BOOK_CLEAR."""
+    return entries(options, "w", snapshots())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, write."""
-    options = result.parser("perf.micro.decode", Path(__file__).stem).parse_args(argv)
-    return result.run(options, (entries,))
+    options = result.parser("perf.micro.fix_decode", Path(__file__).stem).parse_args(argv)
+    return result.run(options, (incremental, snapshot))
 
 
 if __name__ == "__main__":
