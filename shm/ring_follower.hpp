@@ -14,12 +14,15 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "shm/ring_filter.hpp"
 #include "shm/ring_reader.hpp"
+#include "shm/ring_watch.hpp"
 
 namespace fh {
 
@@ -28,13 +31,15 @@ struct RingFollowerOptions {
     std::size_t max_records = 4096;  // of one batch; a longer event comes in parts
     WaitPolicy wait = WaitPolicy::adaptive;
     std::int64_t stall_ns = 2'000'000'000;  // a heartbeat older than this is STALLED
+    bool follow = true;                     // to the next epoch by itself; else follow() does
 };
 
-// What one turn gave. `lost` records lie before `records`.
+// What one turn gave. `lost` records lie before `records`; those `filtered` lie before and between them.
 struct RingBatch {
     std::span<const Record> records;  // the follower's own buffer: valid until its next call
     std::uint64_t lost = 0;
-    std::uint64_t epoch = 0;  // of the records; 0 before the first attach
+    std::uint64_t filtered = 0;  // passed over for the filter's sake
+    std::uint64_t epoch = 0;     // of the records; 0 before the first attach
     Attach state = Attach::missing;
     bool state_changed = false;  // since the batch before; true in the first
     bool epoch_changed = false;  // another epoch begins: the first one, or the writer's restart was followed
@@ -51,13 +56,19 @@ public:
           reader_(std::move(dir), std::move(ring)),
           buffer_(std::max<std::size_t>(1, options.max_records)) {}
 
+    // From the next poll() on. An event's last record that passes has LAST. A filter without demands wants everything.
+    void filter(RingFilter filter) { filter_ = std::move(filter); }
+
     // Never waits. In steady state a copy and two loads; no allocation.
-    [[nodiscard]] RingBatch poll() {
+    [[nodiscard]] RingBatch poll() { return poll(buffer_); }
+    // The same into the caller's memory.
+    [[nodiscard]] RingBatch poll(std::span<Record> out) {
         RingBatch batch;
-        if (reader_.attached()) read(batch);
-        if (batch.records.empty() && batch.lost == 0) {
+        read(batch, out);
+        if (nothing(batch)) {
             look();
-            if (arrived_) read(batch);
+            if (arrived_) read(batch, out);
+            if (watch_ != nullptr && watch_->spent() && nothing(batch)) arm();
         } else if (state_ != Attach::ok) {
             state_ = reader_.state(monotonic_ns(), options_.stall_ns);
         }
@@ -68,14 +79,18 @@ public:
         batch.epoch_changed = std::exchange(arrived_, false);
         records_ += batch.records.size();
         lost_ += batch.lost;
+        filtered_ += batch.filtered;
         return batch;
     }
 
     // As poll(), but waits up to `timeout_ns` for news.
-    [[nodiscard]] RingBatch next(std::int64_t timeout_ns) {
+    [[nodiscard]] RingBatch next(std::int64_t timeout_ns) { return next(buffer_, timeout_ns); }
+    [[nodiscard]] RingBatch next(std::span<Record> out, std::int64_t timeout_ns) {
         const auto deadline = monotonic_ns() + std::max<std::int64_t>(timeout_ns, 0);
+        std::uint64_t filtered = 0;
         for (;;) {
-            const RingBatch batch = poll();
+            RingBatch batch = poll(out);
+            batch.filtered = filtered += batch.filtered;
             const auto left = deadline - monotonic_ns();
             if (batch.news() || left <= 0) return batch;
             rest(std::min(left, LOOK_NS));
@@ -88,7 +103,32 @@ public:
     [[nodiscard]] bool attached() const noexcept { return reader_.attached(); }
     [[nodiscard]] WaitPage* wait_page() const noexcept { return reader_.wait_page(); }
     [[nodiscard]] std::int64_t patience_ns() const noexcept {
-        return reader_.attached() && reader_.newer_epoch() ? NAP_NS : LOOK_NS;
+        return options_.follow && reader_.newer_epoch() ? NAP_NS : LOOK_NS;
+    }
+
+    // Maps the newest epoch, now and each time it is called. poll() does so by itself where nothing is mapped.
+    Attach attach() {
+        if (reader_.attached()) waited_ = false;
+        arrive();
+        return state_;
+    }
+
+    // Goes on with the next epoch where this one's writer is dead and nothing of it is left to read. True if it moved.
+    bool follow() {
+        if (!reader_.attached()) return false;
+        state_ = reader_.state(monotonic_ns(), options_.stall_ns);
+        // The writer is dead, so the cursor stands: what it published last is read before anything else.
+        return state_ == Attach::writer_dead && reader_.next() > reader_.published() && move_on();
+    }
+
+    // A descriptor that is readable while there is something to poll: poll until nothing comes, then wait for it. The
+    // first call starts a thread that waits in this reader's place. Throws std::system_error where it cannot.
+    [[nodiscard]] int fd() {
+        if (watch_ == nullptr) {
+            watch_ = std::make_unique<RingWatch>();
+            arm();
+        }
+        return watch_->fd();
     }
 
     [[nodiscard]] Attach state() const noexcept { return state_; }
@@ -96,37 +136,44 @@ public:
     [[nodiscard]] std::uint64_t records() const noexcept { return records_; }
     // Records overwritten before they were read. An epoch that is gone as a whole counts 1: nobody here knows more.
     [[nodiscard]] std::uint64_t lost() const noexcept { return lost_; }
+    [[nodiscard]] std::uint64_t filtered() const noexcept { return filtered_; }
     [[nodiscard]] std::uint64_t laps() const noexcept { return laps_; }
     [[nodiscard]] std::uint64_t restarts() const noexcept { return restarts_; }
     [[nodiscard]] const RingReader& reader() const noexcept { return reader_; }
+    [[nodiscard]] RingReader& reader() noexcept { return reader_; }
 
 private:
     static constexpr std::int64_t LOOK_NS = 10'000'000;  // while idle the state is looked at this often
     static constexpr std::int64_t NAP_NS = 200'000;
 
-    void read(RingBatch& batch) noexcept {
+    static bool nothing(const RingBatch& batch) noexcept {
+        return batch.records.empty() && batch.lost == 0 && batch.filtered == 0;
+    }
+
+    void read(RingBatch& batch, std::span<Record> out) noexcept {
         if (skipped_ != 0) {
             batch.lost = std::exchange(skipped_, 0);
             return;
         }
-        const ReadResult result = reader_.read(buffer_.data(), buffer_.size());
-        batch.records = {buffer_.data(), result.count};
+        const ReadResult result = read_filtered(reader_, filter_, out.data(), out.size());
+        batch.records = out.first(result.count);
         batch.lost = result.lost;
+        batch.filtered = result.filtered;
         laps_ += result.lost != 0;
     }
 
     // Nothing to read: is the writer alive, is there a ring, an epoch to follow to? System calls, so not at every turn.
     void look() {
         const auto now = monotonic_ns();
-        if (now - looked_ns_ < LOOK_NS && !(reader_.attached() && reader_.newer_epoch())) return;
+        const bool restarted = options_.follow && reader_.newer_epoch();
+        if (now - looked_ns_ < (restarted ? NAP_NS : LOOK_NS)) return;
         looked_ns_ = now;
-        if (!reader_.attached()) {
+        if (!reader_.attached())
             arrive();
-            return;
-        }
-        state_ = reader_.state(now, options_.stall_ns);
-        // The writer is dead, so the cursor stands: what it published last is read before anything else.
-        if (state_ == Attach::writer_dead && reader_.next() > reader_.published()) follow();
+        else if (options_.follow)
+            follow();
+        else
+            state_ = reader_.state(now, options_.stall_ns);
     }
 
     // A ring that came after us is read from its first record.
@@ -135,15 +182,20 @@ private:
         if (attach == Attach::ok) {
             if (waited_) skipped_ += reader_.next() - 1;
             state_ = reader_.state(monotonic_ns(), options_.stall_ns);
-            arrived_ = true;
+            arrived();
         } else {
             waited_ = true;
             state_ = attach;
         }
     }
 
+    void arrived() {
+        arrived_ = true;
+        if (watch_ != nullptr) arm();
+    }
+
     // The next epoch that can be read. What lies between it and ours is lost; so is what it has overwritten already.
-    void follow() {
+    bool move_on() {
         const auto old = reader_.epoch();
         Attach refused = Attach::ok;
         for (const auto epoch : ring_epochs(reader_.dir(), reader_.name())) {
@@ -153,12 +205,27 @@ private:
                 skipped_ += reader_.next() - 1 + (reader_.previous_epoch() != old ? 1 : 0);
                 state_ = reader_.state(monotonic_ns(), options_.stall_ns);
                 ++restarts_;
-                arrived_ = true;
-                return;
+                arrived();
+                return true;
             }
             if (refused == Attach::ok) refused = attach;
         }
         if (refused != Attach::ok) state_ = refused;
+        return false;
+    }
+
+    // A hint ends the watch once. Where it leads nowhere yet, and where there is no ring yet, time does.
+    void arm() {
+        std::vector<RingPlace> rings;
+        bool look_again = !reader_.attached();
+        if (!look_again) {
+            rings.push_back(reader_.place());
+            RingPlace& place = rings.back();
+            place.epoch = std::max(place.epoch, hint_);
+            look_again = options_.follow && hint_ > reader_.epoch();
+            if (place.wait.hint != nullptr) hint_ = place.hint();
+        }
+        watch_->arm(std::move(rings), look_again ? monotonic_ns() + LOOK_NS : 0);
     }
 
     void rest(std::int64_t ns) noexcept {
@@ -171,6 +238,8 @@ private:
 
     RingFollowerOptions options_;
     RingReader reader_;
+    RingFilter filter_;
+    std::unique_ptr<RingWatch> watch_;
     std::vector<Record> buffer_;
     Attach state_ = Attach::missing;
     Attach told_ = Attach::missing;
@@ -178,9 +247,11 @@ private:
     bool waited_ = false;
     bool arrived_ = false;
     std::int64_t looked_ns_ = INT64_MIN / 2;
+    std::uint64_t hint_ = 0;
     std::uint64_t skipped_ = 0;
     std::uint64_t records_ = 0;
     std::uint64_t lost_ = 0;
+    std::uint64_t filtered_ = 0;
     std::uint64_t laps_ = 0;
     std::uint64_t restarts_ = 0;
 };

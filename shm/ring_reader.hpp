@@ -5,9 +5,12 @@
 // reader that was handed an event longer than its buffer in parts.
 #pragma once
 
+#include <algorithm>
+#include <memory>
 #include <string>
 
 #include "shm/ring_check.hpp"
+#include "shm/ring_place.hpp"
 #include "shm/wait.hpp"
 #include "shm/wait_page.hpp"
 
@@ -25,8 +28,9 @@ enum class Attach : std::uint8_t {
 };
 
 struct ReadResult {
-    std::size_t count = 0;   // records copied
-    std::uint64_t lost = 0;  // records that were overwritten before they could be read
+    std::size_t count = 0;       // records copied
+    std::uint64_t lost = 0;      // records that were overwritten before they could be read
+    std::uint64_t filtered = 0;  // records passed over (ring_filter.hpp)
 };
 
 class RingReader {
@@ -73,7 +77,7 @@ public:
         return false;
     }
 
-    [[nodiscard]] bool attached() const noexcept { return header_ != nullptr; }
+    [[nodiscard]] bool attached() const noexcept { return mapping_ != nullptr; }
     [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
     [[nodiscard]] std::uint64_t next() const noexcept { return next_; }
     [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
@@ -98,6 +102,11 @@ public:
         if (count == max && next_ + count <= published) count = whole_events(out, count);
         next_ += count;
         return {count, 0};
+    }
+
+    // Where a record lies, or lay: copy its words relaxed, then ask still_valid().
+    [[nodiscard]] const Record* slot(std::uint64_t seq) const noexcept {
+        return records_ + ((seq - 1) & (capacity_ - 1));
     }
 
     // Borrowed: the contiguous run of records from next(). Outside the memory-model guarantee; check
@@ -130,6 +139,10 @@ public:
 
     // True where there is something to read, or a newer epoch.
     bool wait(WaitPolicy policy, std::int64_t timeout_ns) noexcept {
+        if (!attached()) {
+            sleep_ns(std::max<std::int64_t>(timeout_ns, 0));
+            return false;
+        }
         const auto ready = [this] {
             // A record is in another core's cache than the cursor that shows it: a spinning reader asks for both at
             // once, else it would wait for one after the other.
@@ -147,10 +160,23 @@ public:
         return wait_.hint != nullptr && load(wait_.hint->epoch_hint, std::memory_order_acquire) >
                                             epoch_;  // SYNC ring.epoch: pairs with RingWriter::create_epoch()
     }
+    [[nodiscard]] RingPlace place() const { return {mapping_, wait_, header_, next_, epoch_}; }
+    // Keeps the records of the attached epoch mapped, for those who hold a view().
+    [[nodiscard]] std::shared_ptr<const Mapping> mapping() const noexcept { return mapping_; }
+
+    // Call it before a read that finds nothing left: what this ring publishes after that was received (ts_recv) at or
+    // after this time. Its writer says so with every heartbeat, its last record by its own time.
+    [[nodiscard]] std::int64_t watermark(std::int64_t clock_offset_ns) const noexcept {
+        const auto beat = load(header_->heartbeat_ns,
+                               std::memory_order_acquire);  // SYNC ring.beat: pairs with RingWriter::heartbeat()
+        const auto last = available();
+        const auto received = last == 0 || !attached() ? INT64_MIN : received_at(last);
+        return std::max(beat + clock_offset_ns, received);
+    }
 
     // Alive is the lock, progressing is the heartbeat.
     [[nodiscard]] Attach state(std::int64_t monotonic_now_ns, std::int64_t stall_ns) const noexcept {
-        if (header_ == nullptr) return Attach::missing;
+        if (!attached()) return Attach::missing;
         if (!locked_by_other(file_)) return Attach::writer_dead;
         const auto beat = load(header_->heartbeat_ns, std::memory_order_relaxed);
         return monotonic_now_ns - beat > stall_ns ? Attach::stalled : Attach::ok;
@@ -171,10 +197,10 @@ private:
         return load(header_->published,
                     std::memory_order_acquire);  // SYNC ring.publish: pairs with RingWriter::publish()
     }
-    [[nodiscard]] const Record* slot(std::uint64_t seq) const noexcept {
-        return records_ + ((seq - 1) & (capacity_ - 1));
+    [[nodiscard]] std::int64_t received_at(std::uint64_t seq) const noexcept {
+        const auto* words = reinterpret_cast<const std::uint64_t*>(slot(seq));
+        return static_cast<std::int64_t>(load(words[offsetof(Record, ts_recv) / 8], std::memory_order_relaxed));
     }
-
     static std::size_t whole_events(const Record* out, std::size_t count) noexcept {
         for (std::size_t n = count; n > 0; --n)
             if ((out[n - 1].flags & flag::last) != 0) return n;
@@ -224,8 +250,8 @@ private:
         File file;
         RingHeader found;
         if (auto verdict = open_ring(dir_, name_, epoch, file, found); !verdict.good()) return verdict;
-        Mapping mapping(file, file.size(), false);
-        const auto* header = mapping.as<const RingHeader>();
+        auto mapping = std::make_shared<const Mapping>(file, file.size(), false);
+        const auto* header = mapping->as<const RingHeader>();
         // SYNC ring.ready: pairs with RingWriter::create_epoch()
         if (load(header->version, std::memory_order_acquire) != found.version) return damaged("it changed its version");
         if (auto verdict = check_cursors(*header); !verdict.good()) return verdict;
@@ -238,7 +264,7 @@ private:
         mapping_ = std::move(mapping);
         wait_ = std::move(wait);
         header_ = header;
-        records_ = mapping_.as<const Record>(RECORDS_OFFSET);
+        records_ = mapping_->as<const Record>(RECORDS_OFFSET);
         capacity_ = found.capacity;
         epoch_ = epoch;
         start(from_oldest);
@@ -251,15 +277,17 @@ private:
         if (from_oldest && published > capacity_ / 2) seek_half_back();
     }
 
+    static inline const RingHeader NOTHING{};  // what an unattached reader looks at: nothing is published
+
     std::string dir_;
     std::string name_;
     Verdict problem_;
     std::string problem_path_;
     bool starting_ = false;
     File file_;
-    Mapping mapping_;
+    std::shared_ptr<const Mapping> mapping_;
     WaitView wait_;
-    const RingHeader* header_ = nullptr;
+    const RingHeader* header_ = &NOTHING;
     const Record* records_ = nullptr;
     std::uint64_t capacity_ = 0;
     std::uint64_t epoch_ = 0;

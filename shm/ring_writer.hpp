@@ -135,8 +135,10 @@ public:
         wake_parked(*wait_);
     }
 
+    // With nothing staged: what is published after it must have been received after it (RingReader::watermark).
     void heartbeat(std::int64_t monotonic_now_ns) noexcept {
-        store(header_->heartbeat_ns, monotonic_now_ns, std::memory_order_relaxed);
+        store(header_->heartbeat_ns, monotonic_now_ns,
+              std::memory_order_release);  // SYNC ring.beat: what was published before; pairs with watermark()
     }
 
     [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }

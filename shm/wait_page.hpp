@@ -2,6 +2,7 @@
 // sleep on it are woken by every writer to come.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "shm/layout.hpp"
@@ -25,7 +26,7 @@ inline Mapping make_wait_page(const std::string& path) {
 
 // The reader's side: `page` is where to park, null without the right to write; `hint` is null without a page.
 struct WaitView {
-    Mapping mapping;
+    std::shared_ptr<const Mapping> mapping;  // of all copies of this view
     WaitPage* page = nullptr;
     const WaitPage* hint = nullptr;
 };
@@ -41,9 +42,9 @@ inline Verdict open_wait_page(const std::string& path, WaitView& view) {
     if (verdict.good()) verdict = read_header(file, found, WAIT_KIND);
     if (verdict.good()) verdict = check_length(file, WAIT_BYTES);
     if (!verdict.good()) return verdict;
-    view.mapping = Mapping(file, WAIT_BYTES, writable);
-    view.hint = view.mapping.as<const WaitPage>();
-    view.page = writable ? view.mapping.as<WaitPage>() : nullptr;
+    view.mapping = std::make_shared<const Mapping>(file, WAIT_BYTES, writable);
+    view.hint = view.mapping->as<const WaitPage>();
+    view.page = writable ? view.mapping->as<WaitPage>() : nullptr;
     return {};
 }
 
