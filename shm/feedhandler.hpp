@@ -7,5 +7,6 @@
 #include "shm/counters_reader.hpp"
 #include "shm/names.hpp"
 #include "shm/ring_follower.hpp"
+#include "shm/ring_merge.hpp"
 #include "shm/symbols.hpp"
 #include "shm/wait_list.hpp"
