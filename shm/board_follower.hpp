@@ -17,8 +17,8 @@
 #include <exception>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -144,10 +144,14 @@ private:
             ++boards_;
             arrived_ = true;
             problem_.clear();
-        } catch (const std::system_error& error) {
-            refused(Attach::missing, error);
-        } catch (const std::runtime_error& error) {
+        } catch (const SegmentDenied& error) {
+            refused(Attach::denied, error);
+        } catch (const SegmentVersion& error) {
             refused(Attach::version_mismatch, error);
+        } catch (const SegmentDamaged& error) {
+            refused(Attach::damaged, error);
+        } catch (const std::runtime_error& error) {  // none there, or the system is out of something: another try
+            refused(Attach::missing, error);
         }
     }
 
