@@ -43,7 +43,8 @@ public:
         store(wait_->epoch_hint, header_->publisher_epoch,
               std::memory_order_release);  // SYNC board.epoch: file before hint; pairs with BoardReader::superseded()
         FH_POINT("board.hinted");
-        store(wait_->wake, load(wait_->wake, std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        store(wait_->wake, load(wait_->wake, std::memory_order_relaxed) + 1,
+              std::memory_order_release);  // SYNC ring.wake: hint before wake; pairs with park()
         futex_wake_all(wait_->wake);
     }
 

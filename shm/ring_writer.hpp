@@ -231,7 +231,8 @@ private:
         store(wait_->epoch_hint, epoch_,
               std::memory_order_release);  // SYNC ring.epoch: file before hint; pairs with RingReader::newer_epoch()
         FH_POINT("epoch.hinted");
-        store(wait_->wake, load(wait_->wake, std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        store(wait_->wake, load(wait_->wake, std::memory_order_relaxed) + 1,
+              std::memory_order_release);  // SYNC ring.wake: hint before wake; pairs with park()
         futex_wake_all(wait_->wake);
         FH_POINT("epoch.woken");
     }
