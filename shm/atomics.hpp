@@ -67,6 +67,7 @@ inline void load_words(void* to, const void* from, std::size_t words) noexcept {
     auto* target = static_cast<std::uint64_t*>(to);
     const auto put = [&](std::size_t word, std::uint64_t value) {
         store(target[word], value, std::memory_order_relaxed);
+        FH_POINT("words.stored");
     };
     put(0, seq);
     put(1, u64(r.ts_event));
