@@ -30,7 +30,7 @@ demo: build
 	@$(BIN)/feedhandler demo $(DEMO_ARGS)
 
 test: build
-	@$(BIN)/python -m pytest tests -m "not service and not soak" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest tests -n 2 -m "not service and not soak" $(PYTEST_ARGS)
 
 test-services: build
 	@$(BIN)/python -m pytest tests -m service $(PYTEST_ARGS)
