@@ -12,8 +12,9 @@ import pytest
 from feedhandler import _native
 from feedhandler.counters import Counters
 from feedhandler.instruments import Directory, Instrument
-from feedhandler.tick import TICK, Action, Flag, Kind, Side
+from feedhandler.tick import Action, Kind, Side
 from tests.support import engine as example
+from tests.support.events import event
 
 MANY_NS = 1 << 62
 LIMIT_S = 90.0
@@ -41,16 +42,6 @@ def start(program: Path) -> Iterator[object]:
         watchdog.cancel()
         process.kill()
         process.wait()
-
-
-def event(*records: dict[str, float]) -> np.ndarray:
-    batch = np.zeros(len(records), TICK)
-    batch["source"], batch["instrument"], batch["price"], batch["size"] = 1, 1, np.nan, np.nan
-    for row, record in zip(batch, records, strict=True):
-        for field, value in record.items():
-            row[field] = value
-    batch["flags"][-1] |= Flag.LAST
-    return batch
 
 
 def book(bid: float, ask: float, instrument: int = 1) -> np.ndarray:

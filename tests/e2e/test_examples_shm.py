@@ -11,19 +11,10 @@ import pytest
 from feedhandler import _native, clock
 from feedhandler.counters import Counters
 from feedhandler.instruments import Directory, Instrument
-from feedhandler.tick import TICK, Action, Flag, Kind, Side, State
+from feedhandler.tick import Action, Kind, Side, State
+from tests.support.events import event
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-
-
-def event(*records: dict[str, float]) -> np.ndarray:
-    batch = np.zeros(len(records), TICK)
-    batch["source"], batch["instrument"], batch["price"], batch["size"] = 1, 1, np.nan, np.nan
-    for row, record in zip(batch, records, strict=True):
-        for field, value in record.items():
-            row[field] = value
-    batch["flags"][-1] |= Flag.LAST
-    return batch
 
 
 def book(bid: float, ask: float) -> np.ndarray:

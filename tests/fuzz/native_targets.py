@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.fuzz import seeds
+from tests.support import debian
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "fuzz"
@@ -39,16 +40,10 @@ def compiler() -> str:
     found = next(filter(None, map(shutil.which, COMPILERS)), None)
     if found is not None:
         return found
-    apt = shutil.which("apt-get")
-    if apt is None or os.geteuid() != 0:
-        raise NoClangError(f"no Clang: install one of {', '.join(COMPILERS)} (Debian: {' '.join(PACKAGES)})")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
-        done = subprocess.run(
-            [apt, "-qq", *command], check=False, env=environment, capture_output=True, text=True, timeout=600
-        )
-        if done.returncode:
-            raise NoClangError(f"apt-get {command[0]} failed: {done.stderr[-500:]}")
+    try:
+        debian.install(PACKAGES)
+    except debian.CannotInstallError as error:
+        raise NoClangError(f"no Clang, one of {', '.join(COMPILERS)}: {error}") from None
     return shutil.which(COMPILERS[0]) or ""
 
 

@@ -1,12 +1,13 @@
 """Runs Spin on a model: generate, compile, search. Installs Spin where it is missing and apt may be used."""
 
-import os
 import re
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.support import debian
 
 MODELS = Path(__file__).parent
 _COMPILE = ("-O1", "-w", "-DSAFETY", "-DCOLLAPSE", "-DVECTORSZ=4096", "-DNOFAIR", "-DNOCLAIM")
@@ -32,16 +33,10 @@ class Search(NamedTuple):
 def find() -> str:
     """Return the path of `spin`. Raises NoSpinError with the reason."""
     if shutil.which("spin") is None:
-        apt = shutil.which("apt-get")
-        if apt is None or os.geteuid() != 0:
-            raise NoSpinError("spin is not installed (Debian: apt-get install spin), and only root can install it")
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", "spin"]):
-            done = subprocess.run(
-                [apt, "-qq", *command], check=False, env=environment, capture_output=True, text=True, timeout=600
-            )
-            if done.returncode != 0:
-                raise NoSpinError(f"apt-get {command[0]} failed: {done.stderr[-500:]}")
+        try:
+            debian.install(["spin"])
+        except debian.CannotInstallError as error:
+            raise NoSpinError(f"spin is not installed: {error}") from None
     found = shutil.which("spin")
     if found is None:
         raise NoSpinError("spin was installed and is not on the PATH")
