@@ -1,6 +1,5 @@
 """The echo as a process: ready line, sockets, SIGTERM, kill and restart with its store, both roles."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -31,6 +30,10 @@ class Process:
 
     def end(self, number: int) -> int:
         self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> int:
+        """The exit code, once the process has ended by itself."""
         code = self.process.wait(LIMIT_S)
         self.process.stdout.close()
         return code
@@ -78,10 +81,10 @@ def test_echoes_and_logs_out_on_sigterm():
     client.until(client.logged_on)
     client.order(b"one")
     client.until(lambda: client.echoes() == [b"one"])
-    os.kill(process.process.pid, signal.SIGTERM)
+    process.process.send_signal(signal.SIGTERM)
     client.until(lambda: client.session.state is SessionState.DISCONNECTED)
     client.sock.close()
-    assert process.end(signal.SIGTERM) == 0
+    assert process.ended() == 0
 
 
 def test_goes_on_after_a_kill(tmp_path):
