@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import zmq
 
-from feedhandler import clock
+from feedhandler import clock, zmq_native
 from feedhandler.topics import Topic  # noqa: TC001 - part of this module's face
 from feedhandler.wire.book_state import BookState
 from feedhandler.wire.streams import Stream
@@ -80,6 +80,8 @@ class Subscriber:
         self._sub.setsockopt(zmq.RECONNECT_IVL, 20)
         self._sub.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
         self._sub.connect(publish_endpoint)
+        self._inbound = zmq_native.receiver(self._sub)
+        self._odd = 0
         self._poller = zmq.Poller()
         self._poller.register(self._sub, zmq.POLLIN)
         self._dealer = self._open_dealer()
@@ -152,31 +154,18 @@ class Subscriber:
 
     def _drain(self, now_ns: int) -> None:
         # Updates first: what a snapshot reply is compared with is then as new as it can be.
-        receive, take, known = self._sub.recv, self._state.on_message, self._state.known
-        self._emptied = True
-        with suppress(zmq.Again):
-            for _ in range(MESSAGES_MAX):
-                topic = receive(zmq.NOBLOCK)
-                stream = known.get(topic)
-                # Asking for more parts costs more than a part. `tick` has three, all others have two. An odd message
-                # puts what follows out of step until the next topic that is not known: there we ask.
-                if stream is None:
-                    self._take_parts([topic], now_ns)
-                elif stream.is_tick:
-                    take(topic, receive(zmq.NOBLOCK), now_ns, receive(zmq.NOBLOCK))
-                else:
-                    take(topic, receive(zmq.NOBLOCK), now_ns)
-            self._emptied = False
+        take = self._state.on_message
+        turns = iter(self._inbound.receive(MESSAGES_MAX))
+        for topic, payload, records in zip(turns, turns, turns, strict=True):
+            take(topic, payload, now_ns, records)
+        self._emptied = self._inbound.emptied
+        self._state.counts.malformed += self._inbound.odd - self._odd
+        self._odd = self._inbound.odd
         if not self._state.asking:
             return
         with suppress(zmq.Again):
             for _ in range(MESSAGES_MAX):
                 self._state.on_snapshot(self._dealer.recv_multipart(zmq.NOBLOCK), now_ns)
-
-    def _take_parts(self, frames: list[bytes], now_ns: int) -> None:
-        while self._sub.rcvmore:
-            frames.append(self._sub.recv(zmq.NOBLOCK))
-        self._state.on_frames(frames, now_ns)
 
     def _work(self) -> None:
         for action in self._state.take_actions():

@@ -34,6 +34,7 @@ class Conflator:
         self._retry_ns = 0
         self._next_heartbeat_ns = 0
         self._next_look_ns = 0
+        self._checkpoint_ns = int(config.conflator.checkpoint_interval_s * 1e9)
         self._problems: dict[str, str] = {}
         path = Path(self._general.state_dir, "instruments.dir")
         directory = Directory(path, writable=True)  # handlers may start after us: there must be a file to map
@@ -59,22 +60,14 @@ class Conflator:
             self.native.publisher_epoch,
             send_hwm=self._section.send_hwm,
         )
+        self.native.leave_through(self.publisher.native)
         runtime.control.register("resnapshot", self._on_resnapshot)
         runtime.control.status_fn = self._status
 
     def do_work(self) -> None:
         """One duty cycle: wait, conflate, send; housekeeping when it is due."""
-        native = self.native
-        native.run(
-            self._runtime.wait_policy,
-            WAIT_NS,
-            self._section.min_interval_us * 1000,
-            int(self._section.checkpoint_interval_s * 1e9),
-        )
-        frames = native.take()
-        if frames:
-            self.publisher.send(frames)
-        native.sent()
+        section = self._section
+        self.native.run(self._runtime.wait_policy, WAIT_NS, section.min_interval_us * 1000, self._checkpoint_ns)
 
     def housekeep(self, now_ns: int) -> None:
         """Subscriptions, snapshot requests, heartbeats, re-subscriptions that the venue owes us."""
@@ -87,7 +80,6 @@ class Conflator:
             slices = _native.Conflator.HEARTBEATS_AN_INTERVAL
             self._next_heartbeat_ns = now_ns + int(self._section.heartbeat_interval_s * 1e9 / slices)
             self.native.heartbeat()
-            self.publisher.send(self.native.take())
         self._forward_resnapshots(now_ns)
         if not self._board_full and self._runtime.counters.get(Counter.CONFLATE_NO_ROW):
             self._board_full = True
@@ -97,9 +89,7 @@ class Conflator:
 
     def _snapshot(self, prefix: str) -> Frames:
         # What is encoded but not sent must leave first: the snapshot's seqs include it.
-        pending = self.native.take()
-        if pending:
-            self.publisher.send(pending)
+        self.native.send()
         self.native.snapshot(prefix)
         frames: Frames = self.native.take()
         return frames

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import zmq
 
+from feedhandler import zmq_native
 from feedhandler.control import readable
 from feedhandler.counters import Counter, Counters
 
@@ -18,8 +19,6 @@ CHANNELS = ("bbo", "book", "trade", "tick", "state")
 SUBSCRIPTIONS_PER_POLL = 10_000
 SNAPSHOTS_PER_POLL = 64
 _SUBSCRIBE = 1
-_LAST = int(zmq.NOBLOCK)
-_MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
 _encode = msgspec.msgpack.Encoder().encode
 _decode_request = msgspec.msgpack.Decoder(dict[str, Any]).decode
 
@@ -52,9 +51,8 @@ class Publisher:
         self._prefixes: set[bytes] = set()
         self._context = zmq.Context()
         self.xpub = self._bind(zmq.XPUB, Path(run_dir, "publish.ipc"), send_hwm)
-        # The binding's own send: the one of zmq.Socket looks at options that only other socket types have, twice a
-        # message, and costs as much again as the sending.
-        self._send_frame: Any = super(zmq.Socket, self.xpub).send
+        self.native = zmq_native.sender(self.xpub)
+        """The XPUB socket as the data path uses it."""
         self.router = self._bind(zmq.ROUTER, Path(run_dir, "snapshot.ipc"), send_hwm)
         self.router.setsockopt(zmq.ROUTER_MANDATORY, 1)
 
@@ -71,18 +69,7 @@ class Publisher:
 
     def send(self, frames: Frames) -> int:
         """Send messages; return how many. XPUB drops towards a subscriber whose queue is full, and never waits."""
-        send, more, last = self._send_frame, _MORE, _LAST
-        size = 0
-        turns = iter(frames)
-        for topic, payload, extra in zip(turns, turns, turns, strict=True):
-            send(topic, more)
-            size += len(payload)  # type: ignore[arg-type]
-            if extra is None:
-                send(payload, last)
-            else:
-                send(payload, more)
-                send(extra, last)
-                size += len(extra)
+        size = self.native.send(frames)
         count = len(frames) // 3
         self._counters.add(Counter.PUBLISH_MESSAGES, count)
         self._counters.add(Counter.PUBLISH_BYTES, size)

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import zmq
 
-from feedhandler import clock
+from feedhandler import clock, zmq_native
 from feedhandler.bridge.hub import Hub
 from feedhandler.bridge.timer import Timer
 from feedhandler.wire.subscriber_events import ResetSnapshotSocket, SendRequest, Subscribe, Unsubscribe
@@ -33,13 +33,13 @@ class Upstream:
         self._snapshot_endpoint = snapshot
         self._context = zmq.Context()
         self._sub = self._socket(zmq.SUB, publish, RECEIVE_HWM)
+        self._inbound = zmq_native.receiver(self._sub)
         self._dealer = self._socket(zmq.DEALER, snapshot, 0)
-        self._known = hub.state.known
         self._again = False
         self._interval_ns = flush_interval_us * 1000
         self._flushed_ns = 0
         self._timer = Timer(loop, self._flush) if flush_interval_us else None
-        self.malformed = 0
+        self._odd = 0
         loop.add_reader(self._sub.fileno(), self._read)
         loop.add_reader(self._dealer.fileno(), self._read_all)
         self.work()
@@ -123,20 +123,16 @@ class Upstream:
 
     def _drain_updates(self, now_ns: int) -> bool:
         """Feed the hub's state machine; return whether the socket is empty now."""
-        receive, take, known = self._sub.recv, self._hub.state.on_message, self._known
-        try:
-            for _ in range(MESSAGES_PER_TURN):
-                topic = receive(zmq.NOBLOCK)
-                payload = receive(zmq.NOBLOCK)
-                # Every message on our channels has two frames. Whether this one had is only asked where
-                # the topic is new: after an odd message the next look at its parts lands here.
-                if topic in known or not self._sub.rcvmore:
-                    take(topic, payload, now_ns)
-                else:
-                    self._skip()
-        except zmq.Again:
-            return True
-        return False
+        take = self._hub.state.on_message
+        turns = iter(self._inbound.receive(MESSAGES_PER_TURN))
+        for topic, payload, extra in zip(turns, turns, turns, strict=True):
+            if extra is None:
+                take(topic, payload, now_ns)
+            else:
+                self._hub.state.counts.malformed += 1  # no channel of ours has a third frame
+        self._hub.state.counts.malformed += self._inbound.odd - self._odd
+        self._odd = self._inbound.odd
+        return self._inbound.emptied
 
     def _drain_snapshots(self, now_ns: int) -> bool:
         try:
@@ -149,9 +145,3 @@ class Upstream:
     def _flush(self) -> None:
         self._flushed_ns = self._hub.now_ns = clock.monotonic_ns()
         self._hub.flush()
-
-    def _skip(self) -> None:
-        """Read to the end of a message that has more frames than ours have."""
-        self.malformed += 1
-        while self._sub.rcvmore:
-            self._sub.recv(zmq.NOBLOCK)

@@ -10,3 +10,4 @@ void bind_fix(nanobind::module_& module);
 void bind_inspect(nanobind::module_& module);
 void bind_shm(nanobind::module_& module);
 void bind_sim(nanobind::module_& module);
+void bind_zmq(nanobind::module_& module);

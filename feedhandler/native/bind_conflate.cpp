@@ -32,6 +32,7 @@ public:
     std::size_t run(fh::WaitPolicy policy, std::int64_t timeout_ns, std::int64_t min_interval_ns,
                     std::int64_t checkpoint_ns) {
         const auto records = conflator.run(policy, timeout_ns, min_interval_ns);
+        if (sends) sent.store_all(conflator.inputs());
         if (checkpoint.running()) {
             if (checkpoint.step(conflator, 65536)) counters_.add(fh::Counter::conflate_checkpoints, 0, 1);
         } else if (const auto now = fh::monotonic_ns(); now >= next_checkpoint_) {
@@ -45,24 +46,34 @@ public:
     nb::list take() {
         fh::Output& output = conflator.output();
         nb::list frames;
-        for (const fh::Message& message : output.messages()) {
-            frames.append(nb::bytes(message.topic->name.data(), message.topic->name.size()));
-            frames.append(nb::bytes(output.data() + message.payload, message.payload_bytes));
-            if (message.extra_bytes != 0)
-                frames.append(nb::bytes(output.data() + message.extra, message.extra_bytes));
-            else
-                frames.append(nb::none());
-        }
+        for (const fh::Message& message : output.messages()) append(frames, message);
+        for (const fh::Message& message : output.batches()) append(frames, message);
         output.clear();
         return frames;
+    }
+
+    void leave_through(const fh::ZmqSocket& socket) {
+        conflator.leave_through(&socket);
+        sends = true;
     }
 
     fh::Conflator conflator;
     fh::Checkpoint checkpoint;
     fh::SentPosition sent;
     std::size_t resumed = 0;
+    bool sends = false;
 
 private:
+    void append(nb::list& frames, const fh::Message& message) {
+        const std::uint8_t* data = conflator.output().data();
+        frames.append(nb::bytes(message.topic->name.data(), message.topic->name.size()));
+        frames.append(nb::bytes(data + message.payload, message.payload_bytes));
+        if (message.extra_bytes != 0)
+            frames.append(nb::bytes(data + message.extra, message.extra_bytes));
+        else
+            frames.append(nb::none());
+    }
+
     fh::Counters& counters_;
     std::int64_t next_checkpoint_ = 0;
 };
@@ -116,6 +127,8 @@ void bind_conflate(nb::module_& module) {
         .def("run", &Engine::run, "policy"_a, "timeout_ns"_a, "min_interval_ns"_a, "checkpoint_ns"_a,
              nb::call_guard<nb::gil_scoped_release>())
         .def("take", &Engine::take)
+        .def("leave_through", &Engine::leave_through, "socket"_a, nb::keep_alive<1, 2>())
+        .def("send", [](Engine& self) { self.conflator.send(); })
         .def("sent", [](Engine& self) { self.sent.store_all(self.conflator.inputs()); })
         .def_ro_static("HEARTBEATS_AN_INTERVAL", &fh::Digest::SLICES)
         .def("heartbeat", [](Engine& self) { self.conflator.heartbeat(); })

@@ -47,7 +47,8 @@ public:
     }
 
     // One duty cycle: waits for records at most `timeout_ns`, applies what there is (a batch a ring) and
-    // encodes what is due. Returns records applied or lost. The caller sends output().messages() and clears them.
+    // encodes what is due. Returns records applied or lost. Through a socket everything has left by then; without
+    // one the caller takes what is in output() and clears it.
     std::size_t run(WaitPolicy policy, std::int64_t timeout_ns, std::int64_t min_interval_ns) {
         const auto now = monotonic_ns();
         if (now >= next_look_ || restarted()) look_around(now);
@@ -57,12 +58,18 @@ public:
         for (Input& input : inputs_) records += take(input);
         if (!books_.dirty().empty() && (min_interval_ns == 0 || monotonic_ns() - last_flush_ >= min_interval_ns))
             flush();
+        publisher_.send_all();
         derived_.publish(clock_.now_ns());
         return records;
     }
 
+    void leave_through(const ZmqSocket* socket) noexcept { publisher_.leave_through(socket); }
+    // What is encoded leaves now.
+    void send() { publisher_.send_all(); }
+
     void heartbeat() {
         publisher_.heartbeat(publisher_epoch_);
+        publisher_.send_all();
         board_.heartbeat(monotonic_ns());
         derived_.heartbeat(monotonic_ns());
     }
@@ -239,6 +246,7 @@ private:
             state->dirty = false;
             publisher_.bbo(*state);
         }
+        publisher_.send_first();
         for (InstrumentState* state : books_.dirty()) {
             publisher_.book(*state);
             write_row(*state, now);

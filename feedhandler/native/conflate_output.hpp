@@ -1,5 +1,5 @@
 // Payloads of the topics, encoded as docs/contracts/topics.md says, in one arena that is reused.
-// In steady state nothing is allocated: the arena and the list keep what they grew to.
+// In steady state nothing is allocated: the arena and the lists keep what they grew to.
 #pragma once
 
 #include <span>
@@ -27,9 +27,14 @@ public:
 
     void clear() noexcept {
         messages_.clear();
+        batches_.clear();
         used_ = 0;
     }
+    // The messages stay where they are in the arena until clear().
+    void clear_messages() noexcept { messages_.clear(); }
+    // All but the batches of ticks, which are long and leave last.
     [[nodiscard]] const std::vector<Message>& messages() const noexcept { return messages_; }
+    [[nodiscard]] const std::vector<Message>& batches() const noexcept { return batches_; }
     [[nodiscard]] const std::uint8_t* data() const noexcept { return arena_.data(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return used_; }
     void set_ring_names(const std::vector<std::string>* names) noexcept { ring_names_ = names; }
@@ -80,8 +85,10 @@ public:
         end(topic, out);
         ensure(count * sizeof(Record));
         std::memcpy(arena_.data() + used_, records, count * sizeof(Record));
-        messages_.back().extra = used_;
-        messages_.back().extra_bytes = count * sizeof(Record);
+        batches_.push_back(messages_.back());
+        messages_.pop_back();
+        batches_.back().extra = used_;
+        batches_.back().extra_bytes = count * sizeof(Record);
         used_ += count * sizeof(Record);
     }
 
@@ -138,6 +145,7 @@ private:
     const std::vector<std::string>* ring_names_ = nullptr;
     std::vector<std::uint8_t> arena_;
     std::vector<Message> messages_;
+    std::vector<Message> batches_;
     std::size_t used_ = 0;
     bool repeat_ = false;
 };

@@ -7,6 +7,7 @@
 
 #include "feedhandler/native/conflate_digest.hpp"
 #include "feedhandler/native/conflate_output.hpp"
+#include "feedhandler/native/zmq_socket.hpp"
 #include "shm/counters.hpp"
 
 namespace fh {
@@ -27,6 +28,22 @@ public:
         const bool risen = on && !enabled_[channel];
         enabled_[channel] = on;
         return risen;
+    }
+
+    // From now on messages leave through this socket; without one they wait in output().
+    void leave_through(const ZmqSocket* socket) noexcept { socket_ = socket; }
+
+    // What is encoded leaves, but for batches of ticks: they would hold up what is encoded next.
+    void send_first() {
+        if (socket_ == nullptr) return;
+        for (const Message& message : output_.messages()) send(message);
+        output_.clear_messages();
+    }
+    void send_all() {
+        if (socket_ == nullptr) return;
+        send_first();
+        for (const Message& message : output_.batches()) send(message);
+        output_.clear();
     }
 
     void bbo(InstrumentState& state) {
@@ -111,6 +128,16 @@ public:
     }
 
 private:
+    void send(const Message& message) {
+        const std::uint8_t* data = output_.data();
+        const bool has_extra = message.extra_bytes != 0;
+        socket_->send(message.topic->name.data(), message.topic->name.size(), true);
+        socket_->send(data + message.payload, message.payload_bytes, has_extra);
+        if (has_extra) socket_->send(data + message.extra, message.extra_bytes, false);
+        counters_.add(Counter::publish_messages, 0, 1);
+        counters_.add(Counter::publish_bytes, 0, message.payload_bytes + message.extra_bytes);
+    }
+
     Topic& mark(Topic& topic) {
         digest_.add(topic);
         return topic;
@@ -158,6 +185,7 @@ private:
     Counters& counters_;
     std::size_t depth_;
     Output output_;
+    const ZmqSocket* socket_ = nullptr;
     bool enabled_[channel_count] = {};
     Topic heartbeat_topic_;
     Digest digest_;

@@ -58,4 +58,5 @@ NB_MODULE(_native, module) {
     bind_inspect(module);
     bind_shm(module);
     bind_sim(module);
+    bind_zmq(module);
 }

@@ -5,6 +5,7 @@ at the client. Every rate is run --runs times; figures are medians over the runs
 """
 
 import argparse
+import os
 import shutil
 import statistics
 import sys
@@ -109,13 +110,16 @@ def arguments(parse: argparse.ArgumentParser) -> None:
     parse.add_argument("--instruments", type=int, default=1000)
     parse.add_argument("--folder", type=Path, default=Path("var/bench"), help="the runs' files; emptied (%(default)s)")
     parse.add_argument(
-        "--wake-us", type=float, default=400.0, help="the venue sends together what is due in it (%(default)s)"
+        "--wake-us", type=float, default=300.0, help="the venue sends together what is due in it (%(default)s)"
     )
     parse.add_argument(
         "--realtime", type=int, default=10, help="SCHED_FIFO priority of the measured path; 0 = none (%(default)s)"
     )
     parse.add_argument(
-        "--cores", type=_cores, default=(), help="cores of handler, conflator, bridge and the measured client: 1,1,0,0"
+        "--cores",
+        type=_cores,
+        default=(1, 1, 0, 0) if len(os.sched_getaffinity(0)) > 1 else (),
+        help="cores of handler, conflator, bridge and the measured client (1,1,0,0); empty: none is pinned",
     )
     parse.add_argument("--set", action="append", default=[], metavar="SECTION:LINE", help="a line of configuration")
 

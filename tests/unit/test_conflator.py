@@ -6,12 +6,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+import zmq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedhandler import _native
+from feedhandler import _native, zmq_native
 from feedhandler.board import Board
-from feedhandler.counters import read_file
+from feedhandler.counters import Counter, read_file
 from feedhandler.tick import TICK, Flag, Kind, Side, State
 from tests.support.conflating import (
     BBO,
@@ -360,3 +361,32 @@ def test_a_size_that_no_sum_could_hold_is_refused(tmp_path: Path) -> None:
     bench.run()
     assert bench.engine.book(3) == ([], [])
     assert read_file(tmp_path / "conflator.counters")["conflate_bad_level"] == {0: 1}
+
+
+def test_through_a_socket_best_prices_leave_first_and_ticks_last(tmp_path: Path) -> None:
+    folders = tmp_path / "a", tmp_path / "b"
+    for folder in folders:
+        folder.mkdir()
+    bench, twin = map(Bench, folders)
+    with zmq.Context() as context, context.socket(zmq.PAIR) as left, context.socket(zmq.PAIR) as right:
+        left.bind("inproc://leaves")
+        right.connect("inproc://leaves")
+        bench.engine.leave_through(zmq_native.sender(left))
+        for each in (bench, twin):
+            each.enable(BBO, BOOK, TRADE, TICKS)
+            each.event(clear(), level(Side.BID, 9, 1), level(Side.ASK, 10, 1))
+            each.event(trade(9, 1))
+        assert bench.run() == []  # nothing is left to take
+        left_with = zmq_native.receiver(right).receive(1000)
+        twin_ran = twin.run()
+        assert [topic for topic, _ in messages(left_with)] == [
+            "state|A/USD|venue", "bbo|A/USD|venue", "trade|A/USD|venue", "book|A/USD|venue", "tick|*|venue"
+        ]  # fmt: skip
+        untimed = [[topic, body[:4] + body[5:6] + body[7:]] for topic, body in messages(left_with)]
+        assert untimed == [[topic, body[:4] + body[5:6] + body[7:]] for topic, body in twin_ran]
+        assert len(left_with[-1]) == 4 * 64
+        assert bench.counters.get(Counter.PUBLISH_MESSAGES) == 5
+        for _ in range(_native.Conflator.HEARTBEATS_AN_INTERVAL):
+            bench.engine.heartbeat()
+        beats = messages(zmq_native.receiver(right).receive(1000))
+        assert {topic for topic, _ in beats} == {"hb|*|*"}
