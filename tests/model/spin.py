@@ -20,7 +20,8 @@ class NoSpinError(RuntimeError):
 
 
 class Search(NamedTuple):
-    """What an exhaustive search found. `violated` is the first assertion that failed, empty where none did."""
+    """What an exhaustive search found. `violated` is the first assertion that failed, or "end state" where somebody
+    waits for ever; empty where nothing is wrong."""
 
     errors: int
     states: int
@@ -58,9 +59,23 @@ def search(model: str, options: Sequence[str], folder: Path) -> Search:
         states=_number(r"(\d+) states, stored", text),
         depth=_number(r"depth reached (\d+)", text),
         complete=not any(words in text for words in _TRUNCATED),
-        violated=(re.search(r"assertion violated (.*?) \(at depth", text) or ["", ""])[1],
+        violated=(re.search(r"pan:\d+: (?:assertion violated|invalid) (.*?) \(at depth", text) or ["", ""])[1],
         output=text,
     )
+
+
+def assert_sound(model: str, options: Sequence[str], folder: Path) -> None:
+    """Search all states and print how many there are. Raises AssertionError where something is wrong with any of them."""
+    found = search(model, options, folder)
+    assert (found.errors, found.complete) == (0, True), found.output[-3000:]
+    print(f"{model} {' '.join(options)}: {found.states:,} states, depth {found.depth}")
+
+
+def assert_found_out(model: str, options: Sequence[str], folder: Path, violated: str) -> None:
+    """Search until something is wrong. Raises AssertionError where that is not what `violated` says."""
+    found = search(model, options, folder)
+    assert (found.errors, found.violated) == (1, violated), found.output[-3000:]
+    print(f"{model} {' '.join(options)}: {violated}, after {found.states:,} states")
 
 
 def _number(pattern: str, text: str) -> int:

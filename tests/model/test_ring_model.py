@@ -1,6 +1,5 @@
 """The ring's protocol, searched exhaustively; and with one thing broken, where the search must find it (README.md)."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -30,31 +29,15 @@ BROKEN = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _spin() -> None:
-    try:
-        spin.find()
-    except spin.NoSpinError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-
-
-def assert_sound(options: tuple[str, ...], folder: Path) -> None:
-    found = spin.search("ring.pml", options, folder)
-    assert (found.errors, found.complete) == (0, True), found.output[-3000:]
-    print(f"{' '.join(options)}: {found.states:,} states, depth {found.depth}")
-
-
 @pytest.mark.parametrize("options", SOUND.values(), ids=SOUND)
 def test_the_protocol_is_sound(options: tuple[str, ...], tmp_path: Path) -> None:
-    assert_sound(options, tmp_path)
+    spin.assert_sound("ring.pml", options, tmp_path)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("options", SOUND_AND_LONG.values(), ids=SOUND_AND_LONG)
 def test_the_protocol_is_sound_in_longer_searches(options: tuple[str, ...], tmp_path: Path) -> None:
-    assert_sound(options, tmp_path)
+    spin.assert_sound("ring.pml", options, tmp_path)
 
 
 @pytest.mark.parametrize(("broken", "options"), BROKEN.items(), ids=BROKEN)
