@@ -40,7 +40,8 @@ class SegmentError(FeedhandlerError, RuntimeError):
     """A shared memory segment (ring, board, directory, counters, clock, wait page) cannot be used.
 
     The message is one line: its path, what is wrong, what to do about it. The types are those of shm/errors.hpp, which
-    raises them. Raised where segments are made and attached, never while reading.
+    raises them. Raised where segments are made and attached, never by reading what is attached: a reader that attaches
+    and follows by itself raises them from its reads.
     """
 
     def __init__(self, path: str, why: str, number: int = 0) -> None:
@@ -85,6 +86,27 @@ class SegmentSpaceError(SegmentError, OSError):
 
 class SegmentFullError(SegmentError):
     """It takes no more: the instrument directory holds what it can."""
+
+
+class LostError(FeedhandlerError):
+    """Records of a ring were overwritten, or whole epochs unlinked, before they were read. Raised once for each loss.
+
+    Books built from the rings in `by_ring` are wrong until a snapshot. The next read goes on behind the loss.
+    """
+
+    def __init__(self, ring: str, lost: int, epochs_gone: bool, by_ring: dict[str, int]) -> None:
+        super().__init__(ring, lost, epochs_gone, by_ring)
+        self.ring = ring
+        """Its name; of several, joined by commas."""
+        self.lost = lost
+        """Records. Where `epochs_gone`, the least that it can have been: nobody knows how many those epochs had."""
+        self.epochs_gone = epochs_gone
+        self.by_ring = by_ring
+        """{name of the ring: records lost}."""
+
+    def __str__(self) -> str:
+        least = "at least " if self.epochs_gone else ""
+        return f"{self.ring}: lost {least}{self.lost:,} records before they were read"
 
 
 class BoardError(FeedhandlerError, RuntimeError):

@@ -39,6 +39,7 @@ struct RingBatch {
     std::span<const Record> records;  // the follower's own buffer: valid until its next call
     std::uint64_t lost = 0;
     std::uint64_t filtered = 0;  // passed over for the filter's sake
+    bool epochs_gone = false;    // whole epochs are gone: `lost` is the least that it can have been
     std::uint64_t epoch = 0;     // of the records; 0 before the first attach
     Attach state = Attach::missing;
     bool state_changed = false;  // since the batch before; true in the first
@@ -136,6 +137,16 @@ public:
     [[nodiscard]] std::uint64_t records() const noexcept { return records_; }
     // Records overwritten before they were read. An epoch that is gone as a whole counts 1: nobody here knows more.
     [[nodiscard]] std::uint64_t lost() const noexcept { return lost_; }
+    // How often epochs were found gone as a whole: one or more between the old epoch and the one that was followed.
+    [[nodiscard]] std::uint64_t epochs_gone() const noexcept { return epochs_gone_; }
+    // A loss that the next poll() reports: what a followed epoch no longer held.
+    [[nodiscard]] bool loss_pending() const noexcept { return skipped_ != 0; }
+    // Throws the SegmentError (shm/errors.hpp) of a ring that this follower can neither attach nor follow to, and that
+    // waiting does not mend: DENIED, VERSION_MISMATCH, DAMAGED. Else does nothing.
+    void demand() const {
+        if (state_ == Attach::denied || state_ == Attach::version_mismatch || state_ == Attach::damaged)
+            reader_.raise_problem();
+    }
     [[nodiscard]] std::uint64_t filtered() const noexcept { return filtered_; }
     [[nodiscard]] std::uint64_t laps() const noexcept { return laps_; }
     [[nodiscard]] std::uint64_t restarts() const noexcept { return restarts_; }
@@ -153,6 +164,7 @@ private:
     void read(RingBatch& batch, std::span<Record> out) noexcept {
         if (skipped_ != 0) {
             batch.lost = std::exchange(skipped_, 0);
+            batch.epochs_gone = std::exchange(gone_, false);
             return;
         }
         const ReadResult result = read_filtered(reader_, filter_, out.data(), out.size());
@@ -202,7 +214,10 @@ private:
             if (epoch <= old) continue;
             const Attach attach = reader_.attach(epoch, true);
             if (attach == Attach::ok) {
-                skipped_ += reader_.next() - 1 + (reader_.previous_epoch() != old ? 1 : 0);
+                const bool gap = reader_.previous_epoch() != old;
+                skipped_ += reader_.next() - 1 + (gap ? 1 : 0);
+                gone_ |= gap;
+                epochs_gone_ += gap ? 1 : 0;
                 state_ = reader_.state(monotonic_ns(), options_.stall_ns);
                 ++restarts_;
                 arrived();
@@ -249,6 +264,8 @@ private:
     std::int64_t looked_ns_ = INT64_MIN / 2;
     std::uint64_t hint_ = 0;
     std::uint64_t skipped_ = 0;
+    bool gone_ = false;
+    std::uint64_t epochs_gone_ = 0;
     std::uint64_t records_ = 0;
     std::uint64_t lost_ = 0;
     std::uint64_t filtered_ = 0;

@@ -60,8 +60,10 @@ public:
     }
     // As attach(), with an exception of shm/errors.hpp for all that is not ok.
     void open(std::uint64_t epoch = 0, bool from_oldest = false) {
-        if (attach(epoch, from_oldest) != Attach::ok) raise(problem_path_, problem_);
+        if (attach(epoch, from_oldest) != Attach::ok) raise_problem();
     }
+    // After an attach() that was not ok: the exception that open() throws.
+    [[noreturn]] void raise_problem() const { raise(problem_path_, problem_); }
     // Why the last attach() was not ok, in one line; empty where it was.
     [[nodiscard]] std::string problem() const {
         return problem_.good() ? std::string() : problem_path_ + ": " + problem_.why;

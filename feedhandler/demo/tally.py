@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from feedhandler.ring import Attach, Reader
+from feedhandler.ring import Reader
 from feedhandler.tick import TICK_KINDS
 
 
@@ -12,8 +12,7 @@ class RingTally:
     """Counts LEVEL and TRADE records, per instrument and in total, across the writer's restarts. One thread."""
 
     def __init__(self, shm_dir: Path, ring: str) -> None:
-        self._reader = Reader(shm_dir, ring, from_oldest=True, max_records=16384)
-        self._attached = False
+        self._reader = Reader(shm_dir, ring, from_oldest=True, max_records=16384, losses="count")
         self.ticks = 0
         self.records = 0
         self.lost = 0
@@ -21,14 +20,10 @@ class RingTally:
 
     def read(self) -> None:
         """Count everything that is there now."""
-        if not self._attached:
-            self._attached = self._reader.attach() == Attach.OK
-            if not self._attached:
-                return
         while True:
             batch = self._reader.read()
             self.lost += batch.lost
-            if len(batch.records) == 0 and not batch.lost and not self._reader.follow():
+            if len(batch.records) == 0 and not batch.lost:
                 return
             records = batch.records
             ticks = records[np.isin(records["kind"], TICK_KINDS)]

@@ -8,6 +8,7 @@ void bind_conflate(nanobind::module_& module);
 void bind_counters(nanobind::module_& module);
 void bind_fix(nanobind::module_& module);
 void bind_inspect(nanobind::module_& module);
+void bind_ring_streams(nanobind::module_& module);
 void bind_shm(nanobind::module_& module);
 void bind_sim(nanobind::module_& module);
 void bind_zmq(nanobind::module_& module);

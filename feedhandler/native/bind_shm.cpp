@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "feedhandler/native/bind.hpp"
+#include "feedhandler/native/ring_arrays.hpp"
 #include "shm/clock.hpp"
 #include "shm/ring_reader.hpp"
 #include "shm/ring_writer.hpp"
@@ -72,14 +73,6 @@ std::pair<std::size_t, std::uint64_t> read_records(fh::RingReader& reader, Bytes
     return {result.count, result.lost};
 }
 
-nb::object view_records(nb::handle self, std::size_t max) {
-    auto& reader = nb::cast<fh::RingReader&>(self);
-    std::size_t count = 0;
-    const auto* records = reinterpret_cast<const std::uint8_t*>(reader.view(max, count));
-    return nb::cast(
-        nb::ndarray<nb::numpy, const std::uint8_t, nb::ndim<1>>(records, {count * sizeof(fh::Record)}, self));
-}
-
 void bind_writer(nb::module_& module) {
     nb::class_<fh::RingWriter>(module, "RingWriter")
         .def(nb::init<const std::string&, const std::string&, const std::string&, std::uint64_t, std::size_t>(),
@@ -134,7 +127,7 @@ void bind_reader(nb::module_& module) {
         .def("open", &fh::RingReader::open, "epoch"_a = 0, "from_oldest"_a = false)
         .def("attach_following", &fh::RingReader::attach_following)
         .def("read_into", &read_records, "out"_a)
-        .def("view", &view_records, "max"_a)
+        .def("view", &fh::python::view_of, "max"_a)
         .def("advance", &fh::RingReader::advance, "count"_a)
         .def("still_valid", &fh::RingReader::still_valid, "first"_a)
         .def("lapped", &fh::RingReader::lapped)

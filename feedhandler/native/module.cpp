@@ -57,6 +57,7 @@ NB_MODULE(_native, module) {
     bind_fix(module);
     bind_inspect(module);
     bind_shm(module);
+    bind_ring_streams(module);  // its defaults are enums of bind_shm
     bind_sim(module);
     bind_zmq(module);
 }

@@ -131,7 +131,7 @@ def tail(
     """
     names = Names(place)
     chosen = Filter(names, symbols=symbols, sources=sources, kinds=kinds)
-    reader = Reader(place.shm_dir, ring, from_oldest=True, max_records=BATCH_RECORDS)
+    reader = Reader(place.shm_dir, ring, from_oldest=True, max_records=BATCH_RECORDS, follow=False, losses="count")
     attach(reader, place, ring)
     printer = Printer(ring, names, as_json=as_json)
     follower = Follower(reader, chosen, printer)

@@ -79,7 +79,7 @@ def ring(folder: Path) -> Made:
     writer.append(records_of(3, 9.0).view(np.uint8))
     epoch = writer.epoch
     del writer
-    reader = Reader(folder, "golden", from_oldest=True)
+    reader = Reader(folder, "golden", from_oldest=True, follow=False, losses="count")
     reader.attach()
     expected = {
         "name": "golden", "epoch": epoch, "previous_epoch": previous, "previous_last": 2, "capacity": 64,

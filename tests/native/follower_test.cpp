@@ -102,8 +102,12 @@ void an_epoch_that_is_gone_counts_one(const std::string& dir) {
     w = writer(dir, "gone");
     publish(*w, 2);
     ::unlink(fh::ring_path(dir, "gone", gone).c_str());
-    CHECK_EQ(story(ring, 1), std::string("epoch lost1 2 "));
+    CHECK(ring.follow() && ring.loss_pending());
+    const auto batch = ring.poll();
+    CHECK(batch.lost == 1 && batch.epochs_gone && !ring.loss_pending());
+    CHECK_EQ(story(ring, 1), std::string("2 "));
     CHECK_EQ(ring.lost(), 1U);
+    CHECK_EQ(ring.epochs_gone(), 1U);
 }
 
 void an_epoch_of_another_version_is_told_and_passed_when_a_later_one_fits(const std::string& dir) {
@@ -119,10 +123,17 @@ void an_epoch_of_another_version_is_told_and_passed_when_a_later_one_fits(const 
     }
     const auto refused = ring.next(WAIT_NS);
     CHECK(refused.state == fh::Attach::version_mismatch && refused.state_changed);
+    try {
+        ring.demand();
+        CHECK(false);
+    } catch (const fh::SegmentVersion& error) {
+        CHECK_EQ(error.found, 77U);
+    }
     w.reset();
     w = writer(dir, "other");
     publish(*w, 3);
     CHECK_EQ(story(ring, 1), std::string("epoch state0 lost1 3 "));
+    ring.demand();
 }
 
 void a_lap_is_told_once_and_counted_exactly(const std::string& dir) {

@@ -52,7 +52,7 @@ class Handler:
             [sys.executable, "-m", "feedhandler.handler", "--config", config, "--name", "handler1"],
             stderr=self.stderr, stdout=self.stderr,
         )  # fmt: skip
-        self.reader = Reader(shm_dir, "handler1", from_oldest=True)
+        self.reader = Reader(shm_dir, "handler1", from_oldest=True, follow=False, losses="count")
         self.records = []
         until(lambda: self.alive() and self.reader.attach() == Attach.OK, "the handler's ring")
 

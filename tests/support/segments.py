@@ -39,7 +39,7 @@ def make_ring(folder: Path) -> Path:
 
 
 def use_ring(folder: Path) -> int:
-    reader = Reader(folder, "r", from_oldest=True)
+    reader = Reader(folder, "r", from_oldest=True, follow=False, losses="count")
     reader.open()
     records = 0
     for _ in range(10):

@@ -46,12 +46,11 @@ def unpack(packed: Path, folder: Path) -> Golden:
 
 
 def read_ring(golden: Golden) -> Any:
-    reader = Reader(golden.path.parent, golden.expected["name"], from_oldest=True)
+    reader = Reader(golden.path.parent, golden.expected["name"], from_oldest=True, follow=False, losses="count")
     reader.open()
-    native = reader._native
     found = {
-        "name": golden.expected["name"], "epoch": reader.epoch, "previous_epoch": native.previous_epoch,
-        "previous_last": native.previous_last, "capacity": native.capacity, "published": native.published,
+        "name": golden.expected["name"], "epoch": reader.epoch, "previous_epoch": reader.previous_epoch,
+        "previous_last": reader.previous_last, "capacity": reader.capacity, "published": reader.published,
         "records": plain(reader.read().records),
     }  # fmt: skip
     assert reader.state() == Attach.WRITER_DEAD
@@ -130,7 +129,7 @@ def test_a_reader_changes_nothing_of_what_it_reads(tmp_path: Path) -> None:
         if golden.kind in ("ring", "board", "counters", "directory") and packed.stem not in REFUSED:
             before = golden.path.read_bytes()
             readers: dict[str, Callable[[], Any]] = {
-                "ring": Reader(tmp_path, "golden", from_oldest=True).open, "board": lambda: Board(tmp_path).rows(),
+                "ring": Reader(tmp_path, "golden", from_oldest=True, follow=False, losses="count").open, "board": lambda: Board(tmp_path).rows(),
                 "directory": lambda path=golden.path: Directory(path).all(),
                 "counters": lambda path=golden.path: read_file(path),
             }  # fmt: skip

@@ -30,7 +30,7 @@ def publish(ring: _native.RingWriter, records: np.ndarray) -> None:
 
 
 def test_a_reader_gets_whole_events_in_order(tmp_path: Path) -> None:
-    reader = Reader(tmp_path, "r")
+    reader = Reader(tmp_path, "r", follow=False, losses="count")
     assert reader.attach() == Attach.MISSING
     ring = writer(tmp_path)
     assert reader.attach() == Attach.OK
@@ -46,7 +46,7 @@ def test_a_reader_gets_whole_events_in_order(tmp_path: Path) -> None:
 
 def test_a_short_buffer_cuts_between_events(tmp_path: Path) -> None:
     ring = writer(tmp_path)
-    reader = Reader(tmp_path, "r", from_oldest=True)
+    reader = Reader(tmp_path, "r", from_oldest=True, follow=False, losses="count")
     publish(ring, event(1.0, 2.0))
     publish(ring, event(3.0, 4.0))
     reader.attach()
@@ -57,7 +57,7 @@ def test_a_short_buffer_cuts_between_events(tmp_path: Path) -> None:
 
 def test_every_record_is_read_or_counted_lost(tmp_path: Path) -> None:
     ring = writer(tmp_path)
-    reader = Reader(tmp_path, "r")
+    reader = Reader(tmp_path, "r", follow=False, losses="count")
     reader.attach()
     read = lost = 0
     for turn in range(200):
@@ -73,7 +73,7 @@ def test_every_record_is_read_or_counted_lost(tmp_path: Path) -> None:
 
 def test_a_borrowed_view_says_when_it_was_overtaken(tmp_path: Path) -> None:
     ring = writer(tmp_path)
-    reader = Reader(tmp_path, "r")
+    reader = Reader(tmp_path, "r", follow=False, losses="count")
     reader.attach()
     publish(ring, event(1.0, 2.0))
     first, records = reader.view()
@@ -87,7 +87,7 @@ def test_a_borrowed_view_says_when_it_was_overtaken(tmp_path: Path) -> None:
 
 def test_a_reader_follows_a_restarted_writer_after_draining_it(tmp_path: Path) -> None:
     ring = writer(tmp_path)
-    reader = Reader(tmp_path, "r")
+    reader = Reader(tmp_path, "r", follow=False, losses="count")
     reader.attach()
     first = ring.epoch
     publish(ring, event(1.0))
@@ -112,7 +112,7 @@ def test_a_second_writer_is_refused_with_the_pid_of_the_first(tmp_path: Path) ->
 
 def test_waiting_ends_with_a_record_or_the_timeout(tmp_path: Path) -> None:
     ring = writer(tmp_path)
-    reader = Reader(tmp_path, "r")
+    reader = Reader(tmp_path, "r", follow=False, losses="count")
     reader.attach()
     assert not reader.wait(1_000_000)
     publish(ring, event(1.0))
@@ -125,7 +125,7 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(8)
         file.write((77).to_bytes(4, "little"))
-    assert Reader(tmp_path, "r").attach() == Attach.VERSION_MISMATCH
+    assert Reader(tmp_path, "r", follow=False, losses="count").attach() == Attach.VERSION_MISMATCH
 
 
 @pytest.mark.parametrize(("name", "capacity"), [("r", 100), ("r", 32), ("a.b", 64), ("", 64), ("x" * 64, 64)])

@@ -35,7 +35,7 @@ def publish(ring: _native.RingWriter, records: np.ndarray) -> None:
 
 def test_an_event_longer_than_the_ring_takes_nothing_from_readers(tmp_path: Path) -> None:
     ring = writer(tmp_path)
-    reader = Reader(tmp_path, "r", from_oldest=True)
+    reader = Reader(tmp_path, "r", from_oldest=True, follow=False, losses="count")
     publish(ring, event(2))
     reader.attach()
     publish(ring, event(10 * CAPACITY))
@@ -51,7 +51,7 @@ def test_an_event_longer_than_the_ring_takes_nothing_from_readers(tmp_path: Path
 def test_a_lap_in_an_unpublished_batch_ends_and_counts_what_is_gone(tmp_path: Path) -> None:
     # The writer stays inside a batch (or died there): the reader must neither wait for it nor go back.
     ring = writer(tmp_path)
-    reader = Reader(tmp_path, "r", from_oldest=True)
+    reader = Reader(tmp_path, "r", from_oldest=True, follow=False, losses="count")
     for _ in range(8):
         publish(ring, event(4))
     reader.attach()
@@ -70,7 +70,7 @@ def test_a_lap_in_an_unpublished_batch_ends_and_counts_what_is_gone(tmp_path: Pa
 
 def test_claims_ahead_never_send_a_lapped_reader_back(tmp_path: Path) -> None:
     ring = writer(tmp_path)
-    reader = Reader(tmp_path, "r", from_oldest=True)
+    reader = Reader(tmp_path, "r", from_oldest=True, follow=False, losses="count")
     publish(ring, event(1))
     reader.attach()
     position = reader.next
@@ -94,16 +94,16 @@ def test_a_refused_ring_leaves_nothing_behind(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "27", "EFBIG"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.epoch", "r.lock", "r.wait"]
-    assert Reader(tmp_path, "r").attach() == Attach.MISSING
+    assert Reader(tmp_path, "r", follow=False, losses="count").attach() == Attach.MISSING
 
 
 def test_a_draft_whose_maker_died_is_not_a_start(tmp_path: Path) -> None:
     (tmp_path / "r.starting").touch()
     (tmp_path / "r.lock").write_text("1")
-    assert Reader(tmp_path, "r").attach() == Attach.MISSING
+    assert Reader(tmp_path, "r", follow=False, losses="count").attach() == Attach.MISSING
     ring = writer(tmp_path)
     (tmp_path / f"r.{ring.epoch}").rename(tmp_path / "r.starting")
-    assert Reader(tmp_path, "r").attach() == Attach.STARTING
+    assert Reader(tmp_path, "r", follow=False, losses="count").attach() == Attach.STARTING
 
 
 @pytest.mark.parametrize("capacity", [0, 3, 1 << 58, (1 << 64) - 1])
@@ -112,12 +112,12 @@ def test_a_header_that_lies_about_its_capacity_is_refused(tmp_path: Path, capaci
     with (tmp_path / f"r.{ring.epoch}").open("r+b") as file:
         file.seek(16)
         file.write(capacity.to_bytes(8, "little"))
-    assert Reader(tmp_path, "r").attach() == Attach.DAMAGED
+    assert Reader(tmp_path, "r", follow=False, losses="count").attach() == Attach.DAMAGED
 
 
 def test_two_restarts_in_a_row_are_followed_one_by_one(tmp_path: Path) -> None:
     ring = writer(tmp_path)
-    reader = Reader(tmp_path, "r")
+    reader = Reader(tmp_path, "r", follow=False, losses="count")
     reader.attach()
     seen = []
     epochs = [ring.epoch]
@@ -139,7 +139,7 @@ def test_two_restarts_in_a_row_are_followed_one_by_one(tmp_path: Path) -> None:
 
 def test_what_a_followed_epoch_no_longer_holds_is_counted(tmp_path: Path) -> None:
     ring = writer(tmp_path)
-    reader = Reader(tmp_path, "r")
+    reader = Reader(tmp_path, "r", follow=False, losses="count")
     reader.attach()
     del ring
     ring = writer(tmp_path)
@@ -154,7 +154,7 @@ def test_what_a_followed_epoch_no_longer_holds_is_counted(tmp_path: Path) -> Non
 
 def test_an_epoch_that_came_and_went_counts_as_one_lost(tmp_path: Path) -> None:
     ring = writer(tmp_path)
-    reader = Reader(tmp_path, "r")
+    reader = Reader(tmp_path, "r", follow=False, losses="count")
     reader.attach()
     del ring
     between = writer(tmp_path)

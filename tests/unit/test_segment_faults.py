@@ -200,7 +200,7 @@ def test_a_folder_without_permission_is_denied_not_missing(memory: Path) -> None
     memory.chmod(0o700)
 
     def look() -> tuple[str, str]:
-        reader = Reader(memory, "r")
+        reader = Reader(memory, "r", follow=False, losses="count")
         return reader.attach().name, reader.problem
 
     state, problem = as_user(look, NOBODY, NOBODY)
@@ -229,7 +229,7 @@ def test_a_ring_whose_header_contradicts_it_is_damaged(
     path = make_ring(memory)
     patch(path, offset, form, value)
     assert refusal(RING, memory, SegmentDamagedError, path) == why
-    reader = Reader(memory, "r")
+    reader = Reader(memory, "r", follow=False, losses="count")
     assert (reader.attach(), reader.problem) == (Attach.DAMAGED, f"{path}: {why}")
 
 
@@ -246,7 +246,7 @@ def test_a_board_whose_header_contradicts_it_is_damaged(memory: Path, field: str
 
 def test_a_reader_keeps_what_it_has_when_the_next_epoch_is_no_ring(memory: Path) -> None:
     make_ring(memory)
-    reader = Reader(memory, "r", from_oldest=True)
+    reader = Reader(memory, "r", from_oldest=True, follow=False, losses="count")
     reader.open()
     first = reader.epoch
     while len(reader.read().records) or reader.next <= 90:
@@ -266,7 +266,7 @@ def test_a_writer_starts_beside_foreign_files_and_above_their_epochs(memory: Pat
     (memory / f"r.{ahead}").write_bytes(b"foreign")
     writer = _native.RingWriter(str(memory), str(memory), "r", 64)
     assert (writer.epoch, writer.previous_epoch) == (ahead + 1, 0)
-    assert Reader(memory, "r").attach() == Attach.OK
+    assert Reader(memory, "r", follow=False, losses="count").attach() == Attach.OK
 
 
 def test_an_epoch_that_no_clock_gives_stops_a_writer_with_its_name(memory: Path) -> None:
@@ -279,7 +279,7 @@ def test_odd_spellings_of_an_epoch_are_other_files(memory: Path) -> None:
     for name in ("r.05", "r.5x", "r.", "r.99999999999999999999999999", "r.-5"):
         (memory / name).write_bytes(b"foreign")
     assert _native.ring_epochs(str(memory), "r") == []
-    assert Reader(memory, "r").attach() == Attach.MISSING
+    assert Reader(memory, "r", follow=False, losses="count").attach() == Attach.MISSING
 
 
 def test_a_wait_page_that_a_reader_spoiled_is_mended_by_the_next_writer(memory: Path) -> None:
@@ -287,7 +287,7 @@ def test_a_wait_page_that_a_reader_spoiled_is_mended_by_the_next_writer(memory: 
     path.write_bytes(b"x" * 100)
     refusal(WAIT, memory, SegmentDamagedError, path)
     make_ring(memory)
-    assert Reader(memory, "r").attach() == Attach.OK
+    assert Reader(memory, "r", follow=False, losses="count").attach() == Attach.OK
 
 
 def test_a_clock_whose_maker_died_is_finished_by_the_next(memory: Path) -> None:
@@ -333,7 +333,7 @@ def test_full_shared_memory_is_refused_and_leaves_nothing(tmp_path: Path) -> Non
         for last in (lambda: Counters(folder, "p"), lambda: Clock(folder)):
             with pytest.raises(SegmentSpaceError):
                 last()
-        assert Reader(folder, "r").attach() == Attach.OK
+        assert Reader(folder, "r", follow=False, losses="count").attach() == Attach.OK
 
 
 def test_errors_are_a_small_family() -> None:
@@ -347,7 +347,7 @@ def test_errors_are_a_small_family() -> None:
 
 
 def test_opening_is_attaching_with_an_error(memory: Path) -> None:
-    reader = Reader(memory, "r")
+    reader = Reader(memory, "r", follow=False, losses="count")
     assert (reader.attach(), reader.problem) == (Attach.MISSING, f"{memory}/r: there is no such ring")
     with pytest.raises(SegmentMissingError, match="there is no such ring"):
         reader.open()

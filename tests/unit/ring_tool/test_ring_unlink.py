@@ -71,7 +71,7 @@ def test_of_a_living_ring_only_dead_epochs_go(tmp_path: Path) -> None:
 
 def test_force_takes_the_living_and_its_writer_goes_on(tmp_path: Path) -> None:
     held = writer(tmp_path)
-    reader = Reader(tmp_path, "r1", from_oldest=True)
+    reader = Reader(tmp_path, "r1", from_oldest=True, follow=False, losses="count")
     reader.attach()
     done = ring("unlink", "r1", "--shm-dir", tmp_path, "--force")
     assert done.returncode == 0
@@ -181,7 +181,7 @@ def test_all_takes_everything_that_is_dead_and_nothing_else(tmp_path: Path) -> N
 
 def test_a_reader_follows_a_ring_that_was_unlinked_and_made_again(tmp_path: Path) -> None:
     first = writer(tmp_path)
-    reader = Reader(tmp_path, "r1", from_oldest=True)
+    reader = Reader(tmp_path, "r1", from_oldest=True, follow=False, losses="count")
     reader.attach()
     publish(first, trade(1.5, 1))
     del first
