@@ -60,10 +60,18 @@ def results(rate: float, runs: Sequence[Figures]) -> Iterator[Result]:
 
 
 def wrong(rate: float, runs: Sequence[Figures]) -> list[str]:
-    """Return what must never be: ticks lost, books differing, changes never delivered; of any run."""
+    """Return what must never be: ticks lost, books differing, changes never delivered; of any run.
+
+    Above the rate of the goal the publisher may drop towards the subscriber of everything, which has no priority: that
+    is where the machine ends. It is printed among what was lost, and counted by publisher and subscriber alike.
+    """
     found = []
     for number, one in enumerate(runs, 1):
-        bad = {f"{count} lost at {stage}": count for stage, count in one.lost.items()}
+        bad = {
+            f"{count} lost at {stage}": count
+            for stage, count in one.lost.items()
+            if stage != "publisher" or rate <= TARGET_RATE
+        }
         bad |= {
             f"{one.books_differing} of {one.books_checked} books differ": one.books_differing,
             f"{one.undelivered} changes never delivered": one.undelivered,

@@ -18,19 +18,21 @@ def split(messages: Sequence[bytes]) -> list[Entry]:
     """Split at SOH and '='; no checksum, no validation."""
     found: list[Entry] = []
     for message in messages:
-        entry: dict[bytes, bytes] = {}
+        entry: dict[bytes, bytes] | None = None  # none before the group begins
         first, symbol = (b"269", b"55") if b"\x0135=W\x01" in message else (b"279", b"")
         root: dict[bytes, bytes] = {}
         for field in message.split(b"\x01"):
             tag, _, value = field.partition(b"=")
             if tag == first:
-                if entry:
+                if entry is not None:
                     found.append(_entry(entry, root))
                 entry = {}
             elif tag == symbol:
                 root[tag] = value
-            entry[tag] = value
-        found.append(_entry(entry, root))
+            if entry is not None:
+                entry[tag] = value
+        if entry is not None:
+            found.append(_entry(entry, root))
     return found
 
 

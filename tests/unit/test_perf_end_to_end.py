@@ -84,6 +84,14 @@ def test_what_must_never_be_is_named(changes: dict, words: str | None) -> None:
     assert words is None or found[0].startswith(f"10k run 2: {words}")
 
 
+def test_above_the_goals_rate_a_drop_towards_the_subscriber_of_everything_is_no_fault() -> None:
+    dropped = [figures(lost={"ring": 0, "publisher": 7})]
+    assert pipeline.wrong(1e5, dropped) == ["100k run 1: 7 lost at publisher"]
+    assert pipeline.wrong(2e5, dropped) == []
+    assert pipeline.wrong(2e5, [figures(lost={"ring": 3, "publisher": 7})]) == ["200k run 1: 3 lost at ring"]
+    assert "publisher 7" in pipeline.text(2e5, dropped)
+
+
 def test_every_latency_stands_beside_a_bare_hop_of_the_same_quantile() -> None:
     found = {one.name: one for one in pipeline.results(1e4, [figures(), figures(rate=2e4)])}
     one = found["e2e/10k/source_to_ws/p99"]
