@@ -82,7 +82,7 @@ inline claim(e) {
 #else
         STORE_RELAXED(CLAIMED(e), claimed);
 #ifndef NO_CLAIM_FENCE
-        FENCE_RELEASE;
+        FENCE_RELEASE; /* SYNC ring.claim: release fence in ring_writer.hpp */
 #endif
 #endif
     };
@@ -140,7 +140,7 @@ inline publish(e) {
 #ifdef RELAXED_PUBLISH
         STORE_RELAXED(PUBLISHED(e), published);
 #else
-        STORE_RELEASE(PUBLISHED(e), published);
+        STORE_RELEASE(PUBLISHED(e), published); /* SYNC ring.publish: release store in ring_writer.hpp */
 #endif
         cursor[e] = length;
         seq = 0
@@ -159,7 +159,7 @@ inline create_epoch(e) {
 #ifdef RELAXED_READY
     d_step { STORE_RELAXED(VERSION(e), 1) };
 #else
-    d_step { STORE_RELEASE(VERSION(e), 1) };
+    d_step { STORE_RELEASE(VERSION(e), 1) }; /* SYNC ring.ready: release store in ring_writer.hpp */
 #endif
     MAY_DIE;
     exists[e] = true; /* the rename; it orders nothing here */
@@ -207,6 +207,7 @@ inline available(e) {
 #ifdef RELAXED_AVAILABLE
         load_relaxed(PUBLISHED(e), published_floor);
 #else
+        /* SYNC ring.publish: acquire load in ring_reader.hpp, ring_check.hpp, ring_file.hpp */
         load_acquire(PUBLISHED(e), published_floor);
 #endif
         d_step { published_floor = at; available_ = LOADED; at = 0 }
@@ -215,7 +216,7 @@ inline available(e) {
 inline still_valid(e, first) {
     atomic {
 #ifndef NO_READ_FENCE
-        FENCE_ACQUIRE;
+        FENCE_ACQUIRE; /* SYNC ring.claim: acquire fence in ring_reader.hpp, ring_file.hpp */
 #endif
         load_relaxed(CLAIMED(e), claimed_floor);
         d_step {
@@ -370,7 +371,7 @@ inline follow() {
 }
 inline attach_following() {
     atomic {
-        load_acquire(VERSION(1), 0);
+        load_acquire(VERSION(1), 0); /* SYNC ring.ready: acquire load in ring_reader.hpp */
         if
         :: LOADED == 0 -> at = 0 /* STARTING */
         :: else ->

@@ -59,7 +59,7 @@ def search(model: str, options: Sequence[str], folder: Path) -> Search:
         states=_number(r"(\d+) states, stored", text),
         depth=_number(r"depth reached (\d+)", text),
         complete=not any(words in text for words in _TRUNCATED),
-        violated=(re.search(r"pan:\d+: (?:assertion violated|invalid) (.*?) \(at depth", text) or ["", ""])[1],
+        violated=(re.search(r"pan:\d+: (?:assertion violated|invalid) \(?(.*?)\)? \(at depth", text) or ["", ""])[1],
         output=text,
     )
 

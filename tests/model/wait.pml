@@ -125,7 +125,9 @@ proctype writer(byte r) {
 #endif
         atomic {
             total[r]++;
-            store_release(r, PUBLISHED(r), total[r]) /* SYNC ring.publish: release store in ring_writer.hpp */
+            /* SYNC ring.publish: release store in ring_writer.hpp; SYNC board.log: release store in board_writer.hpp;
+             * SYNC watch.order: release store in ring_watch.hpp */
+            store_release(r, PUBLISHED(r), total[r])
         };
         MAY_DIE;
         wake_parked(r)
@@ -134,12 +136,13 @@ proctype writer(byte r) {
 died:
 #ifdef RESTART
     parked = 0;
-    store_release(r, HINT(r), 1); /* SYNC ring.epoch: release store in ring_writer.hpp */
+    /* SYNC ring.epoch: release store in ring_writer.hpp; SYNC board.epoch: release store in board_writer.hpp */
+    store_release(r, HINT(r), 1);
     wakes++;
 #ifdef RELAXED_EPOCH_RAISE
     store_relaxed(r, WAKE(r), wakes);
 #else
-    store_release(r, WAKE(r), wakes); /* SYNC ring.wake: release store in ring_writer.hpp */
+    store_release(r, WAKE(r), wakes); /* SYNC ring.wake: release store in ring_writer.hpp, board_writer.hpp */
 #endif
     futex_wake_all(r);
 #endif
@@ -150,7 +153,9 @@ died:
 /* ready(): each ring's cursor, then its hint where the cursor brings nothing. What is there is read at once. */
 inline look_at_cursor(r) {
     atomic {
-        load_acquire(me, PUBLISHED(r), got); /* SYNC ring.publish: acquire load in ring_reader.hpp, ring_place.hpp */
+        /* SYNC ring.publish: acquire load in ring_reader.hpp, ring_place.hpp;
+         * SYNC board.log: acquire load in board_reader.hpp; SYNC watch.order: acquire load in ring_watch.hpp */
+        load_acquire(me, PUBLISHED(r), got);
         news = got > read[r];
         read[r] = MAX(read[r], got);
         got = 0
@@ -159,7 +164,9 @@ inline look_at_cursor(r) {
 inline look_at_hint(r) {
 #ifdef RESTART
     atomic {
-        load_acquire(me, HINT(r), got); /* SYNC ring.epoch: acquire load in ring_reader.hpp, ring_place.hpp */
+        /* SYNC ring.epoch: acquire load in ring_reader.hpp, ring_place.hpp;
+         * SYNC board.epoch: acquire load in board_reader.hpp */
+        load_acquire(me, HINT(r), got);
         news = got > epoch[r];
         epoch[r] = MAX(epoch[r], got);
         got = 0
