@@ -38,7 +38,7 @@ public:
             const auto room = std::min(target.size(), own_.size());
             const std::span<Record> records{static_cast<Record*>(target.data()), at_most(max, room)};
             const MergedBatch batch = take(records, timeout_ns);
-            return told(batch, batch.count == target.size() ? nb::borrow(out) : first_of(out, batch.count));
+            return told(batch, batch.count == target.size() ? nb::borrow(out) : part_of(out, 0, batch.count));
         }
         const auto batch = take({static_cast<Record*>(own_.data()), at_most(max, own_.size())}, timeout_ns);
         if (!batch.news() && batch.filtered == 0) return empty_;

@@ -63,9 +63,10 @@ inline Array records_of(nb::handle out) {
     return {out, sizeof(Record), "out must be a writable, contiguous, 8-byte aligned array of records (dtype TICK)"};
 }
 
-inline nb::object first_of(nb::handle array, std::size_t count) {
-    const nb::object end = nb::steal(PyLong_FromSize_t(count));
-    const nb::object slice = nb::steal(PySlice_New(nullptr, end.ptr(), nullptr));
+inline nb::object part_of(nb::handle array, std::size_t begin, std::size_t count) {
+    const nb::object first = nb::steal(PyLong_FromSize_t(begin));
+    const nb::object end = nb::steal(PyLong_FromSize_t(begin + count));
+    const nb::object slice = nb::steal(PySlice_New(first.ptr(), end.ptr(), nullptr));
     nb::object part = nb::steal(PyObject_GetItem(array.ptr(), slice.ptr()));
     if (!part.is_valid()) throw nb::python_error();
     return part;
@@ -77,7 +78,7 @@ public:
     OwnArray(nb::object array, std::size_t item)
         : object_(std::move(array)),
           memory_(object_, item, "the reader's own buffer is not what it should be"),
-          none_(first_of(object_, 0)),
+          none_(part_of(object_, 0, 0)),
           last_(none_) {}
 
     [[nodiscard]] void* data() const noexcept { return memory_.data(); }
@@ -87,7 +88,7 @@ public:
     const nb::object& first(std::size_t count) {
         if (count == 0) return none_;
         if (count != count_) {
-            last_ = first_of(object_, count);
+            last_ = part_of(object_, 0, count);
             count_ = count;
         }
         return last_;
@@ -148,16 +149,21 @@ bool wait_hearing_signals(std::int64_t timeout_ns, Wait wait) {
     }
 }
 
-// Borrowed bytes of whole records, from the reader's next on. They stay mapped as long as the array lives, whatever the
-// reader attaches meanwhile.
-inline nb::object view_of(const RingReader& reader, std::size_t max) {
-    std::size_t count = 0;
-    const auto* records = reinterpret_cast<const std::uint8_t*>(reader.view(max, count));
+// Bytes of `count` records in a ring. They stay mapped as long as the array lives, whatever the reader attaches.
+inline nb::object mapped_bytes(const RingReader& reader, const Record* records, std::size_t count) {
     auto keep = std::make_unique<std::shared_ptr<const Mapping>>(reader.mapping());
     const nb::capsule owner(keep.get(),
                             [](void* kept) noexcept { delete static_cast<std::shared_ptr<const Mapping>*>(kept); });
     keep.release();  // NOLINT(bugprone-unused-return-value): the capsule's now
-    return nb::cast(nb::ndarray<nb::numpy, const std::uint8_t, nb::ndim<1>>(records, {count * sizeof(Record)}, owner));
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(records);
+    return nb::cast(nb::ndarray<nb::numpy, const std::uint8_t, nb::ndim<1>>(bytes, {count * sizeof(Record)}, owner));
+}
+
+// Borrowed bytes of whole records, from the reader's next on.
+inline nb::object view_of(const RingReader& reader, std::size_t max) {
+    std::size_t count = 0;
+    const Record* records = reader.view(max, count);
+    return mapped_bytes(reader, records, count);
 }
 
 // LostError(ring, lost, epochs_gone, by_ring).

@@ -31,7 +31,7 @@ public:
             const std::span<Record> room{static_cast<Record*>(target.data()), at_most(max, target.size())};
             const RingBatch batch = take(room, timeout_ns);
             const auto count = batch.records.size();
-            return told(batch, count == target.size() ? nb::borrow(out) : first_of(out, count));
+            return told(batch, count == target.size() ? nb::borrow(out) : part_of(out, 0, count));
         }
         const RingBatch batch = take({static_cast<Record*>(own_.data()), at_most(max, own_.size())}, timeout_ns);
         if (batch.records.empty() && batch.lost == 0 && batch.filtered == 0) return empty_;
@@ -45,9 +45,15 @@ public:
         viewed_epoch_ = reader.epoch();
         viewed_next_ = reader.next();
         // An empty view sends the caller to read(), which tells what is lost, and goes on with the next epoch.
-        const nb::object records =
-            ring_.loss_pending() ? own_.none() : nb::object(view_of(reader, max).attr("view")(own_.dtype()));
-        viewed_count_ = nb::len(records);
+        viewed_count_ = 0;
+        if (!ring_.loss_pending()) static_cast<void>(reader.view(max, viewed_count_));
+        if (viewed_count_ == 0) return nb::make_tuple(viewed_next_, own_.none());
+        if (mapped_epoch_ != viewed_epoch_) {
+            mapped_ = mapped_bytes(reader, reader.slot(1), reader.capacity()).attr("view")(own_.dtype());
+            mapped_epoch_ = viewed_epoch_;
+        }
+        const auto begin = static_cast<std::size_t>((viewed_next_ - 1) & (reader.capacity() - 1));
+        const nb::object records = part_of(mapped_, begin, viewed_count_);
         return nb::make_tuple(viewed_next_, records);
     }
     // Of a ring that was left for its next epoch, nothing is known any more.
@@ -149,6 +155,8 @@ private:
     OwnArray own_;
     nb::object type_;
     nb::object empty_;
+    nb::object mapped_;  // all records of an epoch: views are parts of it
+    std::uint64_t mapped_epoch_ = 0;
     std::uint64_t viewed_epoch_ = 0;
     std::uint64_t viewed_next_ = 0;
     std::size_t viewed_count_ = 0;
