@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from perf import result
-from perf.micro import native, ring_peers, ring_python
+from perf.micro import native, ring_merged, ring_peers, ring_python
 from perf.result import Result
 
 
@@ -43,7 +43,9 @@ def readers(options: argparse.Namespace) -> Iterator[Result]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, write."""
     options = result.parser("perf.micro.ring", Path(__file__).stem).parse_args(argv)
-    return result.run(options, (batches, hops, readers, ring_python.reads, ring_python.awaits, ring_peers.samples))
+    return result.run(
+        options, (batches, hops, readers, ring_python.reads, ring_python.awaits, ring_merged.merges, ring_peers.samples)
+    )
 
 
 if __name__ == "__main__":

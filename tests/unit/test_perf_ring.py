@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perf.micro import native, ring, ring_peers, ring_python
+from perf.micro import native, ring, ring_merged, ring_peers, ring_python
 
 
 def test_a_rate_is_of_samples_that_arrived() -> None:
@@ -51,6 +51,7 @@ def test_every_figure_of_the_ring_is_measured(tmp_path: Path, monkeypatch: pytes
     )
     for module, sizes in (
         (ring_python, {"CALLS": 3, "CHUNKS": 2}),
+        (ring_merged, {"CALLS": 3, "CHUNKS": 2}),
         (ring_peers, {"RING_SAMPLES": 1 << 10, "SINGLE_SAMPLES": 1 << 10, "QUEUE_SAMPLES": 100}),
     ):
         for name, size in sizes.items():
@@ -59,6 +60,6 @@ def test_every_figure_of_the_ring_is_measured(tmp_path: Path, monkeypatch: pytes
     out = tmp_path / "ring.json"
     assert ring.main(["--runs", "1", "--json", str(out)]) == 0
     rows = {row["name"]: row for row in json.loads(out.read_text())["results"]}
-    assert len(rows) == 18
+    assert len(rows) == 19
     assert {name for name, row in rows.items() if row["peer"] is None} == {"ring/parked_wakes", "ring/parked_sleeps"}
     assert all(row["median"] > 0 and len(row["runs"]) == 1 for row in rows.values())
