@@ -44,7 +44,7 @@ int prefix(const char* p, std::size_t n, const char (&expected)[N]) noexcept {
     constexpr std::size_t LENGTH = N - 1;
     if (n >= LENGTH) [[likely]]
         return std::memcmp(p, expected, LENGTH) == 0 ? 1 : -1;
-    return std::memcmp(p, expected, n) == 0 ? 0 : -1;
+    return n == 0 || std::memcmp(p, expected, n) == 0 ? 0 : -1;  // nothing there: p may be null
 }
 
 inline FrameResult garbled(Frame why) noexcept { return {why, 0, 0, 0}; }

@@ -5,13 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 600
 
 
-def build(name: str, *options: str) -> Path:
+def build(name: str, *options: str, targets: Sequence[str] = ("all",)) -> Path:
     """Configure and build `build/<name>` with CMake options; return the folder of the programs."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     cmake = shutil.which("cmake", path=path)
@@ -20,7 +21,8 @@ def build(name: str, *options: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for command in ([cmake, "-S", ROOT, "-B", folder, "-G", "Ninja", *options], [cmake, "--build", folder]):
+        configure = [cmake, "-S", ROOT, "-B", folder, "-G", "Ninja", *options]
+        for command in (configure, [cmake, "--build", folder, "--target", *targets]):
             done = subprocess.run(
                 command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": path},
                 timeout=TIMEOUT_S,
