@@ -143,11 +143,12 @@ class Rig:
         self.venue("release")
 
     def favour(self, priority: int, *clients: str) -> None:
-        """Run the venue and these clients at a SCHED_FIFO priority, as the configuration does for the system's own."""
+        """Run the venue, these clients and their children at a SCHED_FIFO priority, as the system itself is."""
         for process in (self.sim, *(self.clients[name] for name in clients)):
             if process is None:
                 continue
-            for thread in psutil.Process(process.pid).threads():
+            one = psutil.Process(process.pid)
+            for thread in (thread for each in (one, *one.children(recursive=True)) for thread in each.threads()):
                 os.sched_setscheduler(thread.id, os.SCHED_FIFO, os.sched_param(priority))
 
     def poll(self, timeout_s: float) -> None:

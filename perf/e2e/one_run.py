@@ -24,9 +24,10 @@ START_ALLOWANCE_S = 600.0  # the flow is paused when the window is over: this on
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `seconds` is the measured window's length, `reserve_s` what `watch` needs before it.
 
-    `realtime` > 0: handler, conflator, bridge, the venue and the WebSocket client of everything run at this SCHED_FIFO
-    priority, and the recorder at nice 10. `cores`: where handler, conflator, bridge and that client are pinned; none =
-    where the kernel puts them. A process on one core hands to its own threads without interrupting another core.
+    `realtime` > 0: handler, conflator, bridge, the venue, the WebSocket client of everything and the control run at
+    this SCHED_FIFO priority, and the recorder at nice 10. `cores`: where handler, conflator, bridge and that client are
+    pinned; none = where the kernel puts them. A process on one core hands to its own threads without interrupting
+    another core.
     """
 
     folder: Path
@@ -89,7 +90,7 @@ def run(options: RunOptions, watch: Callable[[Rig], None] | None = None) -> Figu
         load.start(rig)
         load.wait_ready(rig)
         if options.realtime:
-            rig.favour(options.realtime, "websocket")
+            rig.favour(options.realtime, "websocket", "control")
         if len(options.cores) > len(PATH):
             _pin(rig, options.cores[len(PATH)], "websocket")
         sent_before, at_before = rig.venue("status")["ticks_sent"], clock.monotonic_ns()
