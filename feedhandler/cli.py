@@ -73,9 +73,11 @@ def _app() -> "cyclopts.App":
     app.command(_shown, name="fix-echo", help="Run a FIX application for conformance suites. See `fix-echo --help`.")
     groups: dict[str, dict[str, Any]] = {
         "journal": {"ls": journal_ls, "cat": journal_cat, "verify": journal_verify},
+        "directory": {"upgrade": directory_upgrade},
     }
+    helps = {"journal": "Look into a journal.", "directory": "Look after the instrument directory."}
     for name, parts in groups.items():
-        group = cyclopts.App(name=name, help=f"Look into a {name}.")
+        group = cyclopts.App(name=name, help=helps[name])
         for part, function in parts.items():
             group.command(function, name=part)
         app.command(group)
@@ -223,3 +225,20 @@ def journal_cat(folder: Path, *, ring: str | None = None, epoch: int | None = No
     from feedhandler.record import cli
 
     return cli.journal_cat(folder, ring=ring, epoch=epoch, first=first)
+
+
+def directory_upgrade(path: Path) -> int:
+    """Bring an instrument directory of an older layout to this release's, in place. Stop all processes before.
+
+    Parameters
+    ----------
+    path
+        The directory: `<state_dir>/instruments.dir`.
+
+    """
+    from feedhandler.instruments import Directory, upgrade
+
+    before, now = upgrade(path)
+    what = f"layout version {before}, now {now}" if before != now else f"layout version {now} already"
+    print(f"{path}: {what}, {len(Directory(path)):,} instruments")
+    return 0

@@ -11,7 +11,7 @@ from typing import Any
 
 from feedhandler import _native, process
 from feedhandler.clock import Clock
-from feedhandler.config import Handler, Source
+from feedhandler.config import Handler, InstrumentSpec, Keying, Source
 from feedhandler.counters import Counter
 from feedhandler.errors import ConfigError
 from feedhandler.instruments import Directory, Instrument
@@ -67,7 +67,7 @@ class FeedHandler:
             raise ConfigError(where, "profile", f'"{config.profile}"', f"a usable profile: {error}") from None
         keying = config.keying or profile.book.keying
         source = self.directory.add_source(config.name)
-        instruments = [self._register(source, spec, keying) for spec in config.instruments]
+        instruments = self._register(source, config.instruments, keying)
         note_slot = index
         self.loop.add_session(profile.compile(keying), source, note_slot, MESSAGE_BYTES_MAX, ENTRIES_MAX)
         for instrument in instruments:
@@ -88,15 +88,18 @@ class FeedHandler:
             states=StateWriter(self.ring, source), log=self._log, heard_ns=heard_ns,
         )  # fmt: skip
 
-    def _register(self, source: int, spec: Any, keying: Any) -> Instrument:
-        instrument = Instrument(
-            source=source, venue_symbol=spec.venue, symbol=spec.symbol, tick=spec.tick, lot=spec.lot,
-            price_decimals=spec.price_decimals, size_decimals=spec.size_decimals, keying=keying,
-            currency=spec.currency, calendar=spec.calendar,
-        )  # fmt: skip
-        found = self.directory.get(self.directory.add(instrument))
-        assert found is not None
-        return found
+    def _register(self, source: int, specs: Sequence[InstrumentSpec], keying: Keying) -> list[Instrument]:
+        """Return the instruments as the directory has them: what it knew before stays as it was."""
+        wanted = [
+            Instrument(
+                source=source, venue_symbol=spec.venue, symbol=spec.symbol, tick=spec.tick, lot=spec.lot,
+                price_decimals=spec.price_decimals, size_decimals=spec.size_decimals, keying=keying,
+                currency=spec.currency, calendar=spec.calendar,
+            )
+            for spec in specs
+        ]  # fmt: skip
+        found = [self.directory.get(number) for number in self.directory.add_many(wanted)]
+        return [instrument for instrument in found if instrument is not None]
 
     def do_work(self, now_ns: int) -> int:
         """Timers and requests of all sources, then one run of the native loop."""

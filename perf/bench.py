@@ -15,7 +15,7 @@ from pathlib import Path
 from perf import machine, result
 from perf.e2e import pipeline
 
-MICRO = ("ring", "board", "fix_decode", "book", "conflate", "journal")
+MICRO = ("ring", "board", "directory", "fix_decode", "book", "conflate", "journal")
 RESULTS = machine.ROOT / "perf" / "results"
 MICRO_TIMEOUT_S = 180.0
 END_TIMEOUT_S = 60.0

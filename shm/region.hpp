@@ -130,15 +130,15 @@ private:
 };
 
 // Takes the memory now, so that a full /dev/shm is an error here and not SIGBUS later. In pieces: a signal undoes
-// the call that it interrupts.
-inline void allocate(const File& file, std::size_t bytes, const std::string& path) {
+// the call that it interrupts. On a disk it takes the blocks, for the same reason; `from`: behind so many bytes.
+inline void allocate(const File& file, std::size_t bytes, const std::string& path, std::size_t from = 0) {
     constexpr std::size_t PIECE = std::size_t{64} << 20;
-    for (std::size_t from = 0; from < bytes;) {
-        const std::size_t length = bytes - from < PIECE ? bytes - from : PIECE;
-        const int error = ::posix_fallocate(file.fd(), static_cast<off_t>(from), static_cast<off_t>(length));
+    for (std::size_t done = 0; done < bytes;) {
+        const std::size_t length = bytes - done < PIECE ? bytes - done : PIECE;
+        const int error = ::posix_fallocate(file.fd(), static_cast<off_t>(from + done), static_cast<off_t>(length));
         if (error != 0 && error != EINTR)
             fail_segment(path, "taking " + std::to_string(bytes) + " bytes of memory", error);
-        if (error == 0) from += length;
+        if (error == 0) done += length;
     }
 }
 

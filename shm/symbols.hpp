@@ -2,11 +2,9 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -27,35 +25,34 @@ public:
             if (::access(path_.c_str(), F_OK) != 0) return 0;
             directory_.emplace(path_, /*writable=*/false);
         }
-        const auto count = directory_->refresh();
-        for (; indexed_ < count; ++indexed_) {
-            const auto* entry = directory_->get(indexed_ + 1);
-            by_symbol_.emplace(text(entry->symbol), entry->id);
-            if (text(entry->venue_symbol) != text(entry->symbol))
-                by_symbol_.emplace(text(entry->venue_symbol), entry->id);
-        }
-        return count;
+        return directory_->refresh();
     }
 
     // All instruments of this symbol, normalized ("EUR/USD") or the venue's own ("EURUSD"); of one source where it is
-    // named. Empty where there is none yet.
+    // named. In the order of ids; empty where there is none yet.
     [[nodiscard]] std::vector<std::uint32_t> find(std::string_view symbol, std::string_view source = {}) const {
         std::vector<std::uint32_t> ids;
-        const auto [first, last] = by_symbol_.equal_range(symbol);
-        for (auto found = first; found != last; ++found)
-            if (source.empty() || this->source(found->second) == source) ids.push_back(found->second);
+        if (!directory_.has_value()) return ids;
+        const auto only = source.empty() ? std::uint16_t{0} : directory_->source_id(source);
+        if (!source.empty() && only == 0) return ids;
+        for (auto id = directory_->first_of(symbol); id != 0; id = directory_->next_of(id))
+            if (only == 0 || directory_->get(id)->source == only) ids.push_back(id);
+        const auto last = only == 0 ? directory_->source_count() : only;
+        for (auto each = only == 0 ? std::uint16_t{1} : only; each <= last; ++each)
+            if (const auto id = directory_->find(each, symbol); id != 0) ids.push_back(id);
         std::sort(ids.begin(), ids.end());
+        ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
         return ids;
     }
 
-    [[nodiscard]] std::uint32_t size() const noexcept { return indexed_; }
+    [[nodiscard]] std::uint32_t size() const noexcept { return directory_.has_value() ? directory_->size() : 0; }
     // Everything the directory says of an instrument; null where the id is unknown.
     [[nodiscard]] const DirectoryEntry* get(std::uint32_t id) const noexcept {
         return directory_.has_value() ? directory_->get(id) : nullptr;
     }
     [[nodiscard]] std::string_view symbol(std::uint32_t id) const noexcept {
         const auto* entry = get(id);
-        return entry == nullptr ? std::string_view() : text(entry->symbol);
+        return entry == nullptr ? std::string_view() : text_of(entry->symbol);
     }
     [[nodiscard]] std::string source(std::uint32_t id) const {
         const auto* entry = get(id);
@@ -63,15 +60,8 @@ public:
     }
 
 private:
-    template <std::size_t N>
-    static std::string_view text(const char (&field)[N]) noexcept {
-        return {field, ::strnlen(field, N)};
-    }
-
     std::string path_;
     std::optional<Directory> directory_;
-    std::uint32_t indexed_ = 0;
-    std::unordered_multimap<std::string_view, std::uint32_t> by_symbol_;
 };
 
 // The instruments that an engine acts on: those of the chosen symbols, also when they join the directory later.

@@ -6,6 +6,7 @@
 void bind_board(nanobind::module_& module);
 void bind_conflate(nanobind::module_& module);
 void bind_counters(nanobind::module_& module);
+void bind_directory(nanobind::module_& module);
 void bind_fix(nanobind::module_& module);
 void bind_inspect(nanobind::module_& module);
 void bind_ring_streams(nanobind::module_& module);

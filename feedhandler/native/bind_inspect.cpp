@@ -99,8 +99,8 @@ nb::dict kinds() {
     kind("ring", fh::RING_MAGIC, fh::LAYOUT_VERSION);
     kind("wait", fh::WAIT_MAGIC, fh::LAYOUT_VERSION);
     kind("board", fh::BOARD_MAGIC, fh::BOARD_VERSION);
-    kind("counters", fh::COUNT_MAGIC, fh::LAYOUT_VERSION);
-    kind("directory", fh::DIRECTORY_MAGIC, fh::LAYOUT_VERSION);
+    kind("counters", fh::COUNT_MAGIC, fh::COUNTERS_VERSION);
+    kind("directory", fh::DIRECTORY_MAGIC, fh::DIRECTORY_VERSION);
     kind("clock", fh::CLOCK_MAGIC, 0);
     return result;
 }

@@ -54,6 +54,7 @@ NB_MODULE(_native, module) {
     bind_board(module);
     bind_conflate(module);
     bind_counters(module);
+    bind_directory(module);
     bind_fix(module);
     bind_inspect(module);
     bind_shm(module);

@@ -32,11 +32,22 @@ FORBIDDEN = {
 }
 
 
-def start(programs: Path, path: Path, name: str, *, count: int = 1000, die: str = "") -> subprocess.Popen:
+BATCH = 100
+BATCHES = {
+    # Point: passage, and how many batches a reader finds. A source's name is 6 words, an entry 32.
+    "directory.locked": ((1, 2), 0),
+    "words.stored": ((7, 6 + 32 * 50, 6 + 32 * BATCH, 6 + 32 * BATCH + 1, 6 + 32 * (BATCH + 50)), 0),
+    "directory.written": ((1, 2), 0),
+    "directory.counted": ((1, 2), 1),
+}
+
+
+def start(
+    programs: Path, path: Path, name: str, *, count: int = 1000, batch: int = 1, die: str = ""
+) -> subprocess.Popen:
     program = programs / ("directory_points" if die else "directory")
-    return subprocess.Popen(
-        [program, f"path={path}", f"name={name}", f"count={count}", f"die={die}"], stdout=subprocess.PIPE, text=True
-    )
+    options = [f"path={path}", f"name={name}", f"count={count}", f"batch={batch}", f"die={die}"]
+    return subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True)
 
 
 def expected(name: str, source: int, n: int, number: int) -> Instrument:
@@ -92,6 +103,25 @@ def test_an_appender_killed_at_any_point_leaves_whole_entries(programs: Path, tm
     reader.refresh()
     judge(reader, handed_out, race)
     judge(Directory(tmp_path / "instruments.dir"), handed_out, race)
+    tell(race.judge(*ALLOWED))
+
+
+def test_a_bulk_append_killed_at_any_point_is_there_whole_or_not_at_all(programs: Path, tmp_path: Path, tell) -> None:
+    race = Race("a bulk append, killed at every point", ALLOWED, FORBIDDEN)
+    path = tmp_path / "instruments.dir"
+    reader = Directory(path, writable=True)
+    handed_out: dict[str, list[int]] = {}
+    for i, (point, turn) in enumerate((point, turn) for point, (turns, _) in BATCHES.items() for turn in turns):
+        name = f"b{i}"
+        process = start(programs, path, name, batch=BATCH, die=f"{point}:{turn}:{int(signal.SIGKILL)}")
+        handed_out[name] = [int(line) for line in process.stdout]
+        assert end_of(process) == -signal.SIGKILL, f"{point} was not passed {turn} times"
+        reader.refresh()
+        more = sum(one.venue_symbol.startswith(f"{name}-") for one in reader.all()) - len(handed_out[name])
+        outcome = {0: "not_there", BATCH: "there"}.get(more, "in_part")
+        race.saw(outcome)
+        assert more == BATCH * BATCHES[point][1], f"killed at {point}, passage {turn}"
+    judge(Directory(path), handed_out, race)
     tell(race.judge(*ALLOWED))
 
 

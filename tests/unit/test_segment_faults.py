@@ -141,7 +141,7 @@ def test_a_segment_of_another_kind_is_called_by_its_name(memory: Path, kind: Seg
 def test_another_version_says_how_to_go_on(memory: Path, kind: Segment, step: int) -> None:
     path = kind.make(memory)
     here = version_of(path)
-    if here + step == 0:
+    if here + step == 0 or (kind is DIRECTORY and step < 0):  # the directory's version 1 is still read
         here += 1
         step = 1
     patch(path, 8, "<I", here + step)
