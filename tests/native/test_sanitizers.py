@@ -13,7 +13,7 @@ ALL = sorted(path.stem for path in Path(__file__).parent.glob("*_test.cpp"))
 # What maps segments; the others build and run in `make soak`.
 SEGMENTS = [name for name in ALL if re.match(r"ring|board|follower|wait", name)]
 OTHERS = [name for name in ALL if name not in SEGMENTS]
-THREADED = ["ring_watch_test", "wait_any_test", "wait_list_test"]
+THREADED = ["ring_watch_test", "sim_bbo_log_test", "wait_any_test", "wait_list_test"]
 KINDS = ["ring", "board", "counters", "directory"]
 
 
