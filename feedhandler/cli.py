@@ -129,11 +129,13 @@ def check(config: Path) -> int:
     return 0
 
 
-def doctor(*, json: bool = False, seconds: float = 1.0) -> int:
+def doctor(*, config: Path | None = None, json: bool = False, seconds: float = 1.0) -> int:
     """Say what this host lacks for low latency, and measure what it costs here.
 
     Parameters
     ----------
+    config
+        Also what this configuration lacks here: room, users and groups, locked memory.
     json
         Print one JSON object instead of the table.
     seconds
@@ -142,7 +144,7 @@ def doctor(*, json: bool = False, seconds: float = 1.0) -> int:
     """
     from feedhandler import doctor as host
 
-    return host.main(as_json=json, seconds=seconds)
+    return host.main(as_json=json, seconds=seconds, config=config)
 
 
 def ctl(

@@ -11,9 +11,9 @@ monotonic_ns = _native.monotonic_ns
 class Clock:
     """Realtime ns on the offset that all processes of this host share (`<shm_dir>/clock`)."""
 
-    def __init__(self, shm_dir: str | Path) -> None:
+    def __init__(self, shm_dir: str | Path, placement: _native.Placement | None = None) -> None:
         Path(shm_dir).mkdir(parents=True, exist_ok=True)
-        self._shared = _native.SharedClock(str(shm_dir))
+        self._shared = _native.SharedClock(str(shm_dir), placement or _native.Placement())
 
     def now_ns(self) -> int:
         """Return ns since the Unix epoch: CLOCK_MONOTONIC plus the shared offset, so it never runs back."""

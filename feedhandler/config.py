@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from feedhandler import config_rules, config_text, limits
+from feedhandler import config_rules, config_text, limits, placement
 from feedhandler.errors import ConfigError
 
 WaitPolicyName = Literal["spin", "yield", "park", "adaptive"]
@@ -43,6 +43,10 @@ Symbol = Annotated[
     ),
 ]
 Currency = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9]{0,13}\Z", description="at most 13 letters and digits")]
+Account = Annotated[
+    str,
+    Meta(pattern=r"\A([A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?\Z", description="a name or a number of this host, or nothing"),
+]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
@@ -74,6 +78,18 @@ class Scheduling(Struct, forbid_unknown_fields=True, kw_only=True):
     realtime: Annotated[int, Meta(ge=1, le=99)] | None = None
     wait: WaitPolicyName = "adaptive"
     slice_us: Annotated[int, Meta(ge=limits.SLICE_US_MIN, le=limits.SLICE_US_MAX)] | None = None
+
+
+class Memory(Struct, forbid_unknown_fields=True, kw_only=True):
+    """`[memory]`: how every segment is put into memory, and who may read it."""
+
+    prefault: bool = True
+    mlock: Literal["off", "try", "require"] = "off"
+    huge_pages: bool = False
+    owner: Account = ""  # default: the user of the process
+    group: Account = ""  # default: that user's group
+    mode: Literal["0600", "0640"] = "0640"
+    readers_park: bool = False
 
 
 class InstrumentSpec(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -187,6 +203,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
 
     feedhandler: General
     handler: Annotated[list[Handler], Meta(min_length=1)]
+    memory: Memory = msgspec.field(default_factory=Memory)
     conflator: Conflator = msgspec.field(default_factory=Conflator)
     bridge: Bridge = msgspec.field(default_factory=Bridge)
     recorder: Recorder = msgspec.field(default_factory=Recorder)
@@ -195,7 +212,8 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
 def load(path: str | Path, *, check_host: bool = True) -> Config:
     """Read, check and complete a configuration file.
 
-    With `check_host`, also refuse what this machine cannot hold now: rings larger than the free shared memory.
+    With `check_host`, also refuse what this machine does not know or cannot hold now: users and groups, and segments
+    larger than free shared memory and RAM.
     Raises ConfigError; nothing else for any content of the file.
     """
     raw = _parse(path)
@@ -208,7 +226,8 @@ def load(path: str | Path, *, check_host: bool = True) -> Config:
     config_rules.take_instruments(path, config, InstrumentSpec)
     config_rules.check(path, config)
     if check_host:
-        config_rules.check_shared_memory(path, config)
+        placement.of(path, config)
+        placement.check_system(path, config)
     return config
 
 

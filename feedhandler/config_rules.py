@@ -174,21 +174,3 @@ def _paths(file: object, config: "Config") -> None:
         raise ConfigError(
             file, "feedhandler.run_dir", show(run_dir), f"a path of at most {room} bytes: sockets live in it"
         )
-
-
-def check_shared_memory(file: object, config: "Config") -> None:
-    """Raise ConfigError where the rings do not fit into the shared memory that is free or already ours."""
-    folder = Path(config.feedhandler.shm_dir)
-    own = sum(path.stat().st_blocks * 512 for path in folder.iterdir() if path.is_file()) if folder.is_dir() else 0
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    facts = os.statvfs(existing)
-    room = facts.f_bavail * facts.f_frsize + own
-    needed = sum(capacity for capacity, _ in _rings(config)) * limits.RECORD_BYTES
-    if needed > room:
-        largest, key = max(_rings(config))
-        raise ConfigError(
-            file,
-            key,
-            show(largest),
-            f"rings that fit into {existing}: {room >> 20} MiB are free, all rings together need {needed >> 20} MiB",
-        )

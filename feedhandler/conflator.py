@@ -37,7 +37,8 @@ class Conflator:
         self._checkpoint_ns = int(config.conflator.checkpoint_interval_s * 1e9)
         self._problems: dict[str, str] = {}
         path = Path(self._general.state_dir, "instruments.dir")
-        directory = Directory(path, writable=True)  # handlers may start after us: there must be a file to map
+        # Handlers may start after us: there must be a file to map.
+        directory = Directory(path, writable=True, placement=runtime.placement)
         instruments = sum(len(source.instruments) for handler in config.handler for source in handler.source)
         # Ids of instruments no longer configured stay taken.
         self._board_rows = max(1024, 2 * instruments, 2 * len(directory))
@@ -52,6 +53,7 @@ class Conflator:
             self._section.derived_capacity,
             self._board_rows,
             runtime.counters.native,
+            runtime.placement,
         )
         self.publisher = Publisher(
             self._general.run_dir,

@@ -33,9 +33,9 @@ class Counters:
     Creates `<shm_dir>/<process>.counters`, replacing an earlier process's file by rename.
     """
 
-    def __init__(self, shm_dir: str | Path, process: str) -> None:
+    def __init__(self, shm_dir: str | Path, process: str, placement: _native.Placement | None = None) -> None:
         Path(shm_dir).mkdir(parents=True, exist_ok=True)
-        self.native = _native.Counters(str(shm_dir), process, clock.now_ns())
+        self.native = _native.Counters(str(shm_dir), process, clock.now_ns(), placement or _native.Placement())
 
     def add(self, counter: int, n: int = 1, slot: int = 0) -> None:
         """Add `n` to a cell."""

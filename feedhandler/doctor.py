@@ -2,19 +2,25 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
 import msgspec
 
-from feedhandler import doctor_host, doctor_measure
+from feedhandler import doctor_host, doctor_measure, doctor_memory
 from feedhandler.doctor_host import Finding
 
 _MARK = {"ok": "ok     ", "lacking": "LACKING", "unknown": "unknown"}
 
 
-def main(*, as_json: bool = False, seconds: float = 1.0, out: TextIO = sys.stdout) -> int:
-    """Print findings and measurements; return 0 whatever they are: a host that lacks something still works."""
+def main(*, as_json: bool = False, seconds: float = 1.0, config: Path | None = None, out: TextIO = sys.stdout) -> int:
+    """Print findings and measurements; return 0 whatever they are: a host that lacks something still works.
+
+    With a configuration also what that one lacks here. Raises ConfigError where it cannot be used anywhere.
+    """
     findings = doctor_host.examine()
+    if config is not None:
+        findings += doctor_memory.examine(config)
     measured = doctor_measure.measure(seconds) if seconds > 0 else {}
     if as_json:
         print(json.dumps(report(findings, measured), indent=2), file=out)

@@ -31,7 +31,8 @@ class Finding(Struct, frozen=True):
 def examine(root: Path = Path("/")) -> list[Finding]:
     """Return all findings, in the order in which they are worth mending."""
     files = [
-        _cores, _isolated, _governor, _smt, _huge_pages, _transparent_huge_pages, _shared_memory, _clock_source,
+        _cores, _isolated, _governor, _smt, _huge_pages, _transparent_huge_pages, _shared_huge_pages,
+        _shared_memory, _clock_source,
         _timer_slack, _numa, _kernel, _virtual, _receive_buffer, _send_buffer,
     ]  # fmt: skip
     limits = [_memlock(), _nofile(), _rtprio()]
@@ -96,6 +97,16 @@ def _transparent_huge_pages(root: Path) -> Finding:
     advice = "`always` lets the kernel stop a process to compact memory: echo madvise into it"
     good = None if chosen is None else chosen[1] != "always"
     return _verdict("transparent huge pages", good=good, value=chosen[1] if chosen else "not visible", advice=advice)
+
+
+def _shared_huge_pages(root: Path) -> Finding:
+    mounts = _read(root, "proc/mounts") or ""
+    options = re.search(r"^\S+ /dev/shm tmpfs (\S+)", mounts, re.MULTILINE)
+    huge = re.search(r"\bhuge=(\w+)", options[1]) if options else None
+    advice = "memory.huge_pages has no effect on this mount: mount -o remount,huge=advise /dev/shm (and in fstab)"
+    good = None if options is None else huge is not None and huge[1] != "never"
+    value = f"huge={huge[1]}" if huge else "huge=never" if options else "not visible"
+    return _verdict("huge pages in /dev/shm", good=good, value=value, advice=advice)
 
 
 def _shared_memory(root: Path) -> Finding:

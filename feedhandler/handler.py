@@ -41,12 +41,14 @@ class FeedHandler:
         self._runtime = runtime
         self._log = runtime.log
         self._state_dir = Path(general.state_dir)
-        self.clock = Clock(general.shm_dir)
-        self.ring = _native.RingWriter(general.shm_dir, general.state_dir, section.name, section.ring_capacity)
+        self.clock = Clock(general.shm_dir, runtime.placement)
+        self.ring = _native.RingWriter(
+            general.shm_dir, general.state_dir, section.name, section.ring_capacity, placement=runtime.placement
+        )
         spin = runtime.wait_policy == _native.WaitPolicy.SPIN
         self.loop = _native.FixLoop(self.ring, spin, section.coalesce_us * 1000)
         self.loop.offset_ns = self.clock.offset_ns
-        self.directory = Directory(self._state_dir / "instruments.dir", writable=True)
+        self.directory = Directory(self._state_dir / "instruments.dir", writable=True, placement=runtime.placement)
         heard_ns = last_received_ns(general.shm_dir, section.name, self.ring.previous_epoch, self.ring.previous_last)
         self.sources = [self._make_source(i, source, heard_ns) for i, source in enumerate(section.source)]
         self.directory.sync()

@@ -36,10 +36,10 @@ class Directory:
     Raises a SegmentError (feedhandler.errors): missing, denied, damaged, of another version, no disk.
     """
 
-    def __init__(self, path: str | Path, *, writable: bool = False) -> None:
+    def __init__(self, path: str | Path, *, writable: bool = False, placement: _native.Placement | None = None) -> None:
         if writable:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self.native = _native.Directory(str(path), writable)
+        self.native = _native.Directory(str(path), writable, placement or _native.Placement())
 
     def __len__(self) -> int:
         return len(self.native)

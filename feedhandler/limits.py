@@ -13,6 +13,7 @@ SYMBOL_CHARS_MAX: Final = 63
 INSTRUMENTS_FILE_BYTES_MAX: Final = 64 << 20
 CONFIG_FILE_BYTES_MAX: Final = 16 << 20
 RECORD_BYTES: Final = 64
+MIB: Final = 1 << 20
 RING_CAPACITY_MIN: Final = 1024
 RING_CAPACITY_MAX: Final = 1 << 32
 SOURCES_MAX: Final = 64  # the directory and the ring's notes have that many

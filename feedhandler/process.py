@@ -20,7 +20,7 @@ from typing import Any, Literal, NoReturn
 
 import zmq
 
-from feedhandler import _native, clock, config, limits, logs, scheduling
+from feedhandler import _native, clock, config, limits, logs, placement, scheduling
 from feedhandler.control import ControlServer
 from feedhandler.counters import Counter, Counters
 from feedhandler.errors import AlreadyRunningError, ConfigError, SegmentError
@@ -36,11 +36,14 @@ class Runtime:
     then: put it into a poll that must end at once.
     """
 
-    def __init__(self, kind: Kind, name: str, settings: config.Config, section: Any, log: Any) -> None:
+    def __init__(
+        self, kind: Kind, name: str, settings: config.Config, section: Any, log: Any, *, placed: _native.Placement
+    ) -> None:
         self.kind = kind
         self.name = name
         self.config = settings
         self.section = section
+        self.placement = placed
         self.log = log
         self.stopping = False
         self._handlers_before: dict[int, Any] = {}
@@ -55,7 +58,7 @@ class Runtime:
         path = general.control_path(name)
         self.control = ControlServer(path, name=name, log=log, facts=self._facts, counted=self._count_control)
         self.control.stop_fn = self.request_stop
-        self.counters = Counters(general.shm_dir, name)
+        self.counters = Counters(general.shm_dir, name, placed)
 
     @property
     def wake_fd(self) -> int:
@@ -125,14 +128,20 @@ def start(kind: Kind, argv: Sequence[str] | None = None) -> Iterator[Runtime]:
         settings = config.load(options.config, check_host=False)
         name, section = _section(options.config, settings, kind, options.name)
         _secrets(options.config, settings, section)
+        placed = placement.of(options.config, settings)
+        unlocked = placement.check_memlock(options.config, settings, name)
     except ConfigError as error:
         _refuse(str(error))
     log = logs.configure(name, settings.feedhandler.log_level)
-    for folder in (settings.feedhandler.shm_dir, settings.feedhandler.state_dir, settings.feedhandler.run_dir):
-        Path(folder).mkdir(parents=True, exist_ok=True)
+    if unlocked:
+        log.warning("host falls short", what=unlocked)
     try:
-        runtime = Runtime(kind, name, settings, section, log)
-    except (AlreadyRunningError, SegmentError) as error:
+        placement.check_process(options.config, settings, name)
+        placement.make_folder(settings.feedhandler.shm_dir, placed)
+        for folder in (settings.feedhandler.state_dir, settings.feedhandler.run_dir):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        runtime = Runtime(kind, name, settings, section, log, placed=placed)
+    except (AlreadyRunningError, ConfigError, SegmentError) as error:
         # The other one may be about to end, the memory be given back: worth another try, unlike a bad configuration.
         _refuse(str(error), limits.EXIT_FAILED)
     with _ending(runtime):

@@ -124,7 +124,7 @@ def count(recorder: Recorder, counters: Counters) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Record until SIGTERM; then drain rings, journal and sinks. Exit code 0, or 1 where something was left."""
     with process.start("recorder", argv) as runtime:
-        clock = Clock(runtime.config.feedhandler.shm_dir)
+        clock = Clock(runtime.config.feedhandler.shm_dir, runtime.placement)
         recorder = make_recorder(runtime.config, runtime.log, clock)
         runtime.control.status_fn = lambda: status(recorder)
         pause_s = runtime.section.poll_interval_ms / 1000

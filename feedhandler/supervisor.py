@@ -21,7 +21,7 @@ from typing import Any, Self
 import psutil
 import zmq
 
-from feedhandler import clock, config, config_rules, limits, logs, scheduling
+from feedhandler import clock, config, config_rules, limits, logs, placement, scheduling
 from feedhandler.control import ControlServer
 from feedhandler.errors import AlreadyRunningError
 from feedhandler.supervision import Action, Child, ChildState, SupervisorState
@@ -43,6 +43,7 @@ class Supervisor:
     def __init__(self, path: str | Path, *, log_dir: str | Path | None = None, log: Any = None) -> None:
         self.path = Path(path).resolve()
         self.config = config.load(path)
+        self._placed = placement.of(path, self.config)
         self.log = log or logs.configure(_CONTROL_NAME, self.config.feedhandler.log_level)
         self.state = SupervisorState(_children(self.config))
         self._log_dir = Path(log_dir) if log_dir is not None else None
@@ -58,7 +59,8 @@ class Supervisor:
     def start(self) -> None:
         """Take the run directory and start every process."""
         general = self.config.feedhandler
-        for folder in (general.shm_dir, general.state_dir, general.run_dir, self._log_dir):
+        placement.make_folder(general.shm_dir, self._placed)
+        for folder in (general.state_dir, general.run_dir, self._log_dir):
             if folder is not None:
                 Path(folder).mkdir(parents=True, exist_ok=True)
         with self._owned:

@@ -23,13 +23,13 @@ public:
     // that rows can be filled first. `log_capacity` 0 = by rows. Throws std::invalid_argument where depth or rows
     // do not fit the layout, SegmentBusy where another writer lives, SegmentSpace or SegmentDenied where it cannot be.
     BoardWriter(const std::string& dir, std::uint32_t depth, std::uint32_t rows, std::uint64_t publisher_epoch,
-                std::uint32_t log_capacity = 0, bool publish_now = true)
+                std::uint32_t log_capacity = 0, bool publish_now = true, const Placement& placement = {})
         : path_(dir + "/board"), depth_(depth), rows_(rows), row_bytes_(board_row_bytes(depth)) {
         check_size(log_capacity);
-        lock_ = WriterLock(path_, "the board");
-        wait_mapping_ = make_wait_page(path_ + ".parking");
+        lock_ = WriterLock(path_, "the board", placement);
+        wait_mapping_ = make_wait_page(path_ + ".parking", placement);
         wait_ = wait_mapping_.as<WaitPage>();
-        create(publisher_epoch, log_capacity != 0 ? log_capacity : board_log_capacity(rows));
+        create(publisher_epoch, log_capacity != 0 ? log_capacity : board_log_capacity(rows), placement);
         if (publish_now) publish();
     }
 
@@ -113,8 +113,8 @@ private:
                                         ", expected a power of two");
     }
 
-    void create(std::uint64_t publisher_epoch, std::uint32_t log_capacity) {
-        draft_.emplace(path_ + ".new", path_);
+    void create(std::uint64_t publisher_epoch, std::uint32_t log_capacity, const Placement& placement) {
+        draft_.emplace(path_ + ".new", path_, placement);
         FH_POINT("board.created");
         mapping_ = draft_->map(board_bytes(depth_, rows_, log_capacity));
         header_ = mapping_.as<BoardHeader>();

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "shm/atomics.hpp"
+#include "shm/placement.hpp"
 #include "shm/segment.hpp"
 
 namespace fh {
@@ -41,18 +42,24 @@ inline constexpr std::int64_t CLOCK_LOCK_NS = 5'000'000'000;
 // write it reads it. Throws what shm/errors.hpp has for what is wrong.
 class SharedClock {
 public:
-    explicit SharedClock(const std::string& dir) {
+    explicit SharedClock(const std::string& dir, const Placement& placement = {}) {
         const std::string path = dir + "/clock";
         File file;
-        auto verdict = open_segment(path, file, O_RDWR | O_CREAT);
+        bool made = false;
+        file = open_kept(path, made);
+        auto verdict = file.ok() ? regular(file) : refusal(errno);
         writable_ = verdict.good();
         if (verdict.fault == Fault::denied) verdict = open_segment(path, file);
         if (!verdict.good()) raise(path, verdict);
-        if (writable_) begin(file, path);
+        if (writable_) {
+            hand_over_kept(file, path, placement, placement.file_mode(), made);
+            begin(file, path);
+        }
         ClockPage page{};
         if (verdict = check(file, page); !verdict.good()) raise(path, verdict);
         mapping_ = Mapping(file, sizeof(ClockPage), writable_);
         page_ = mapping_.as<ClockPage>();
+        if (writable_) lock_memory(mapping_, path, placement.lock);
         unlock(file);
     }
     [[nodiscard]] std::int64_t offset_ns() const noexcept {

@@ -187,9 +187,9 @@ inline Verdict open_counters(const std::string& path, File& file, CountersHeader
 class Counters {
 public:
     Counters() = default;
-    Counters(const std::string& dir, const std::string& process, std::int64_t now_ns) {
+    Counters(const std::string& dir, const std::string& process, std::int64_t now_ns, const Placement& placement = {}) {
         const std::string path = dir + "/" + process + ".counters";
-        Draft draft(path + ".new", path);
+        Draft draft(path + ".new", path, placement);
         FH_POINT("counters.created");
         mapping_ = draft.map(counters_bytes(COUNTER_COUNT));
         auto* header = mapping_.as<CountersHeader>();

@@ -18,6 +18,7 @@
 #include "shm/atomics.hpp"
 #include "shm/directory_index.hpp"
 #include "shm/directory_layout.hpp"
+#include "shm/placement.hpp"
 
 namespace fh {
 
@@ -26,11 +27,14 @@ class Directory {
 public:
     // Opens, and where `writable` is set creates. The file is sparse, and takes its disk 1,024 entries at a time.
     // Throws what shm/errors.hpp has for what is wrong.
-    Directory(std::string path, bool writable) : path_(std::move(path)), writable_(writable) {
-        if (writable) create();
+    // Of `placement` it takes owner, group and mode: it lies on disk and is not read on the data path.
+    Directory(std::string path, bool writable, const Placement& placement = {})
+        : path_(std::move(path)), writable_(writable) {
+        if (writable) create(placement);
         if (const auto verdict = open_directory(path_, writable, file_, version_); !verdict.good())
             raise(path_, verdict);
         if (writable) take_disk(0);
+        if (writable) hand_over_kept(file_, path_, placement, placement.file_mode(), /*made_now=*/false);
         mapping_ = Mapping(file_, DIRECTORY_BYTES, writable, /*populate=*/false);
         header_ = mapping_.as<DirectoryHeader>();
         entries_ = mapping_.as<DirectoryEntry>(sizeof(DirectoryHeader));
@@ -143,8 +147,11 @@ private:
         explicit Lock(const Directory& directory) : Lock(directory.path_) {
             if (!directory.writable_) throw std::logic_error("the instrument directory was opened for reading");
         }
-        explicit Lock(const std::string& path) : file(File::open(path + ".lock", O_RDWR | O_CREAT)) {
+        explicit Lock(const std::string& path, const Placement& placement = {}) {
+            bool made = false;
+            file = open_kept(path + ".lock", made);
             if (!file.ok()) fail_segment(path + ".lock", "opening it");
+            hand_over_kept(file, path + ".lock", placement, placement.file_mode(), made);
             if (!lock_within(file, DIRECTORY_LOCK_NS))
                 throw SegmentBusy(path, "somebody has held its lock for 10 s; stop who that is", 0);
         }
@@ -210,11 +217,11 @@ private:
             store(header_->count, known, std::memory_order_release);  // SYNC directory.append: back to what is there
     }
 
-    void create() {
-        const Lock lock(path_);
+    void create(const Placement& placement) {
+        const Lock lock(path_, placement);
         if (const File there = File::open(path_, O_RDONLY | O_NONBLOCK); there.ok()) return;
         const std::string draft = path_ + ".new";
-        const File file = File::open(draft, O_RDWR | O_CREAT | O_TRUNC);
+        const File file = File::open(draft, O_RDWR | O_CREAT | O_TRUNC, 0600);
         if (!file.ok()) fail_segment(draft, "creating it");
         allocate(file, sizeof(DirectoryHeader), path_);
         if (::ftruncate(file.fd(), static_cast<off_t>(DIRECTORY_BYTES)) != 0) fail_segment(draft, "creating it");
@@ -226,6 +233,7 @@ private:
         header->capacity = DIRECTORY_CAPACITY;
         header->source_capacity = SOURCE_CAPACITY;
         if (::fsync(file.fd()) != 0) fail_segment(draft, "syncing it");
+        hand_over(file, draft, placement, placement.file_mode());
         FH_POINT("directory.ready");
         publish_by_rename(draft, path_);
         FH_POINT("directory.renamed");

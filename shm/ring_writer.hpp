@@ -23,7 +23,7 @@ public:
     // Creates a new epoch. Throws SegmentBusy naming the pid of a living writer, SegmentSpace or SegmentDenied where
     // memory or files are refused.
     RingWriter(const std::string& dir, const std::string& state_dir, const std::string& name, std::uint64_t capacity,
-               std::size_t keep_epochs = 3)
+               std::size_t keep_epochs = 3, const Placement& placement = {})
         : dir_(dir), name_(name), capacity_(capacity), mask_(capacity - 1) {
         if (capacity < RING_CAPACITY_MIN || capacity > RING_CAPACITY_MAX || (capacity & mask_) != 0)
             throw std::invalid_argument("ring capacity must be a power of two of at least 64, got " +
@@ -33,13 +33,13 @@ public:
                                         "'");
         std::filesystem::create_directories(dir);
         std::filesystem::create_directories(state_dir);
-        lock_ = WriterLock(dir + "/" + name, "ring '" + name + "'");
+        lock_ = WriterLock(dir + "/" + name, "ring '" + name + "'", placement);
         FH_POINT("epoch.locked");
         const auto epochs = ring_epochs(dir, name);
         read_previous(epochs);
-        wait_mapping_ = make_wait_page(dir + "/" + name + ".wait");
+        wait_mapping_ = make_wait_page(dir + "/" + name + ".wait", placement);
         wait_ = wait_mapping_.as<WaitPage>();
-        create_epoch(next_epoch(state_dir, name, epochs.empty() ? 0 : epochs.back()));
+        create_epoch(next_epoch(state_dir, name, epochs.empty() ? 0 : epochs.back()), placement);
         for (std::size_t i = 0; i + keep_epochs < epochs.size(); ++i) {
             ::unlink(ring_path(dir, name, epochs[i]).c_str());
             ++forced_out_;
@@ -195,9 +195,9 @@ private:
         }
     }
 
-    void create_epoch(std::uint64_t epoch) {
+    void create_epoch(std::uint64_t epoch, const Placement& placement) {
         epoch_ = epoch;
-        Draft draft(dir_ + "/" + name_ + ".starting", ring_path(dir_, name_, epoch_));
+        Draft draft(dir_ + "/" + name_ + ".starting", ring_path(dir_, name_, epoch_), placement);
         FH_POINT("epoch.created");
         mapping_ = draft.map(ring_bytes(capacity_));
         if (!try_lock(draft.file())) fail_segment(ring_path(dir_, name_, epoch_), "locking it");

@@ -139,13 +139,16 @@ inline Verdict refusal(int error) {
     }
 }
 
-// Opens a regular file for reading; never waits, whatever stands there.
-inline Verdict open_segment(const std::string& path, File& file, int flags = O_RDONLY) {
-    file = File::open(path, flags | O_NONBLOCK | O_NOCTTY);
-    if (!file.ok()) return refusal(errno);
+inline Verdict regular(const File& file) {
     struct stat st{};
     if (::fstat(file.fd(), &st) != 0) return {Fault::other, "looking at it", errno, 0};
     return S_ISREG(st.st_mode) ? Verdict{} : damaged("not a file");
+}
+
+// Opens a regular file for reading; never waits, whatever stands there.
+inline Verdict open_segment(const std::string& path, File& file, int flags = O_RDONLY) {
+    file = File::open(path, flags | O_NONBLOCK | O_NOCTTY);
+    return file.ok() ? regular(file) : refusal(errno);
 }
 
 // Reads a header without mapping it: a mapped page that has no memory behind it raises SIGBUS, a read does not.

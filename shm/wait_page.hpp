@@ -6,6 +6,7 @@
 #include <string>
 
 #include "shm/layout.hpp"
+#include "shm/placement.hpp"
 #include "shm/segment.hpp"
 
 namespace fh {
@@ -13,14 +14,18 @@ namespace fh {
 inline constexpr SegmentKind WAIT_KIND{"a wait page", WAIT_MAGIC, LAYOUT_VERSION, "restart its writer"};
 
 // The writer's side. What readers may have spoiled of the page's identity is mended.
-inline Mapping make_wait_page(const std::string& path) {
-    File file;
-    if (const auto verdict = open_segment(path, file, O_RDWR | O_CREAT); !verdict.good()) raise(path, verdict);
-    allocate(file, WAIT_BYTES, path);
-    Mapping mapping(file, WAIT_BYTES, true);
+inline Mapping make_wait_page(const std::string& path, const Placement& placement) {
+    bool made = false;
+    File file = open_kept(path, made);
+    if (!file.ok()) raise(path, refusal(errno));
+    if (const auto verdict = regular(file); !verdict.good()) raise(path, verdict);
+    Placement small = placement;
+    small.huge = false;
+    Mapping mapping = place(file, WAIT_BYTES, path, small);
     auto* page = mapping.as<WaitPage>();
     page->version = LAYOUT_VERSION;
     page->magic = WAIT_MAGIC;
+    hand_over_kept(file, path, placement, placement.page_mode(), made);
     return mapping;
 }
 

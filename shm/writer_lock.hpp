@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "shm/errors.hpp"
-#include "shm/region.hpp"
+#include "shm/placement.hpp"
 
 namespace fh {
 
@@ -15,9 +15,10 @@ class WriterLock {
 public:
     WriterLock() = default;
     // Takes the lock of `path`; `what` says in messages what it is. Throws SegmentBusy with the holder's pid.
-    WriterLock(const std::string& path, const std::string& what) {
+    WriterLock(const std::string& path, const std::string& what, const Placement& placement) {
         const std::string name = path + ".lock";
-        file_ = File::open(name, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY);
+        bool made = false;
+        file_ = open_kept(name, made);
         if (!file_.ok()) fail_segment(name, "opening it");
         if (!try_lock(file_)) {
             const auto pid = holder();
@@ -27,6 +28,7 @@ public:
         const std::string pid = std::to_string(::getpid());
         if (::ftruncate(file_.fd(), 0) != 0 || ::pwrite(file_.fd(), pid.data(), pid.size(), 0) < 0)
             fail_segment(name, "writing it");
+        hand_over_kept(file_, name, placement, placement.file_mode(), made);
     }
 
 private:

@@ -130,8 +130,10 @@ bool write_row(fh::BoardWriter& self, std::uint32_t instrument, Bytes row) {
 
 void bind_writer(nb::module_& module) {
     nb::class_<fh::BoardWriter>(module, "BoardWriter")
-        .def(nb::init<const std::string&, std::uint32_t, std::uint32_t, std::uint64_t, std::uint32_t, bool>(), "dir"_a,
-             "depth"_a, "rows"_a, "publisher_epoch"_a, "log_capacity"_a = 0, "publish_now"_a = true)
+        .def(nb::init<const std::string&, std::uint32_t, std::uint32_t, std::uint64_t, std::uint32_t, bool,
+                      const fh::Placement&>(),
+             "dir"_a, "depth"_a, "rows"_a, "publisher_epoch"_a, "log_capacity"_a = 0, "publish_now"_a = true,
+             "placement"_a = fh::Placement{})
         .def("publish", &fh::BoardWriter::publish)
         .def("write", &write_row, "instrument"_a, "row"_a)
         .def("wake", &fh::BoardWriter::wake)

@@ -17,9 +17,10 @@ class Engine {
 public:
     Engine(const std::string& shm_dir, const std::string& state_dir, const std::string& directory,
            std::vector<std::string> rings, std::vector<std::vector<std::string>> ring_sources, std::uint32_t depth,
-           std::uint64_t derived_capacity, std::uint32_t board_rows, fh::Counters& counters)
+           std::uint64_t derived_capacity, std::uint32_t board_rows, fh::Counters& counters,
+           const fh::Placement& placement)
         : conflator(shm_dir, state_dir, directory, rings, std::move(ring_sources), depth, derived_capacity, board_rows,
-                    counters),
+                    counters, placement),
           checkpoint(shm_dir),
           sent(shm_dir, rings.size()),
           counters_(counters) {
@@ -120,10 +121,10 @@ nb::object book_levels(Engine& self, std::uint32_t id) {
 void bind_conflate(nb::module_& module) {
     nb::class_<Engine>(module, "Conflator")
         .def(nb::init<const std::string&, const std::string&, const std::string&, std::vector<std::string>,
-                      std::vector<std::vector<std::string>>, std::uint32_t, std::uint64_t, std::uint32_t,
-                      fh::Counters&>(),
+                      std::vector<std::vector<std::string>>, std::uint32_t, std::uint64_t, std::uint32_t, fh::Counters&,
+                      const fh::Placement&>(),
              "shm_dir"_a, "state_dir"_a, "directory"_a, "rings"_a, "ring_sources"_a, "depth"_a, "derived_capacity"_a,
-             "board_rows"_a, "counters"_a, nb::keep_alive<1, 10>())
+             "board_rows"_a, "counters"_a, "placement"_a = fh::Placement{}, nb::keep_alive<1, 10>())
         .def("run", &Engine::run, "policy"_a, "timeout_ns"_a, "min_interval_ns"_a, "checkpoint_ns"_a,
              nb::call_guard<nb::gil_scoped_release>())
         .def("take", &Engine::take)

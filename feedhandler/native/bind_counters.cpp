@@ -35,7 +35,8 @@ void bind_counters(nb::module_& module) {
         },
         "path"_a);
     nb::class_<fh::Counters>(module, "Counters")
-        .def(nb::init<const std::string&, const std::string&, std::int64_t>(), "dir"_a, "process"_a, "now_ns"_a)
+        .def(nb::init<const std::string&, const std::string&, std::int64_t, const fh::Placement&>(), "dir"_a,
+             "process"_a, "now_ns"_a, "placement"_a = fh::Placement{})
         .def(
             "add",
             [](fh::Counters& self, std::size_t index, std::uint64_t n, std::size_t slot) {
@@ -55,7 +56,7 @@ void bind_counters(nb::module_& module) {
             },
             "counter"_a, "slot"_a = 0);
     nb::class_<fh::SharedClock>(module, "SharedClock")
-        .def(nb::init<const std::string&>(), "dir"_a)
+        .def(nb::init<const std::string&, const fh::Placement&>(), "dir"_a, "placement"_a = fh::Placement{})
         .def("now_ns", &fh::SharedClock::now_ns)
         .def("follow", &fh::SharedClock::follow, "tolerance_ns"_a)
         .def_prop_ro("offset_ns", &fh::SharedClock::offset_ns)

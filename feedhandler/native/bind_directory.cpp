@@ -89,7 +89,8 @@ nb::list of_symbol(const fh::Directory& directory, std::string_view symbol) {
 
 void bind_directory(nb::module_& module) {
     nb::class_<fh::Directory>(module, "Directory")
-        .def(nb::init<std::string, bool>(), "path"_a, "writable"_a = false)
+        .def(nb::init<std::string, bool, const fh::Placement&>(), "path"_a, "writable"_a = false,
+             "placement"_a = fh::Placement{})
         .def("refresh", &fh::Directory::refresh)
         .def("sync", &fh::Directory::sync, nb::call_guard<nb::gil_scoped_release>())
         .def("find", &fh::Directory::find, "source"_a, "venue_symbol"_a)

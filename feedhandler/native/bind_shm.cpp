@@ -75,8 +75,9 @@ std::pair<std::size_t, std::uint64_t> read_records(fh::RingReader& reader, Bytes
 
 void bind_writer(nb::module_& module) {
     nb::class_<fh::RingWriter>(module, "RingWriter")
-        .def(nb::init<const std::string&, const std::string&, const std::string&, std::uint64_t, std::size_t>(),
-             "dir"_a, "state_dir"_a, "name"_a, "capacity"_a, "keep_epochs"_a = 3)
+        .def(nb::init<const std::string&, const std::string&, const std::string&, std::uint64_t, std::size_t,
+                      const fh::Placement&>(),
+             "dir"_a, "state_dir"_a, "name"_a, "capacity"_a, "keep_epochs"_a = 3, "placement"_a = fh::Placement{})
         .def("append", &append_records, "records"_a)
         .def("end_event", &fh::RingWriter::end_event)
         .def("drop_event", &fh::RingWriter::drop_event)

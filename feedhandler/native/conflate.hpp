@@ -21,12 +21,13 @@ class Conflator {
 public:
     Conflator(const std::string& shm_dir, const std::string& state_dir, const std::string& directory_path,
               std::vector<std::string> rings, std::vector<std::vector<std::string>> ring_sources, std::uint32_t depth,
-              std::uint64_t derived_capacity, std::uint32_t board_rows, Counters& counters)
-        : clock_(shm_dir),
+              std::uint64_t derived_capacity, std::uint32_t board_rows, Counters& counters,
+              const Placement& placement = {})
+        : clock_(shm_dir, placement),
           counters_(counters),
-          derived_(shm_dir, state_dir, "derived", derived_capacity),
+          derived_(shm_dir, state_dir, "derived", derived_capacity, 3, placement),
           publisher_epoch_(derived_.epoch()),
-          board_(shm_dir, depth, board_rows, derived_.epoch()),
+          board_(shm_dir, depth, board_rows, derived_.epoch(), placement),
           registry_(directory_path, std::move(ring_sources), depth, inputs_),
           publisher_(clock_, counters, depth),
           books_(registry_, publisher_, derived_, counters, clock_),

@@ -13,8 +13,9 @@ namespace fh {
 class BoardFace {
 public:
     // Readers see it from publish() on, so that restored rows are there before them.
-    BoardFace(const std::string& shm_dir, std::uint32_t depth, std::uint32_t rows, std::uint64_t publisher_epoch)
-        : board_(shm_dir, depth, rows, publisher_epoch, 0, /*publish_now=*/false),
+    BoardFace(const std::string& shm_dir, std::uint32_t depth, std::uint32_t rows, std::uint64_t publisher_epoch,
+              const Placement& placement)
+        : board_(shm_dir, depth, rows, publisher_epoch, 0, /*publish_now=*/false, placement),
           depth_(depth),
           levels_(std::size_t{depth} * 4) {}
     void publish() { board_.publish(); }

@@ -51,6 +51,7 @@ NB_MODULE(_native, module) {
     });
     nb::register_exception_translator(&translate_segment_error);
     // One line a noun, sorted.
+    bind_placement(module);  // its defaults are those of the others
     bind_board(module);
     bind_conflate(module);
     bind_counters(module);

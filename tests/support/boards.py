@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ ROWS = 8
 NUMBERS = ("bid", "bid_size", "ask", "ask_size", "open", "high", "low", "volume", "turnover", "vwap", "last_price")
 
 
-def make(folder: Path, epoch: int = 1, **options: int) -> _native.BoardWriter:
+def make(folder: Path, epoch: int = 1, **options: Any) -> _native.BoardWriter:
     """Return the writer of a board of 8 rows and 4 levels."""
     options = {"depth": DEPTH, "rows": ROWS, "publisher_epoch": epoch} | options
     return _native.BoardWriter(str(folder), **options)

@@ -88,7 +88,7 @@ def test_a_minimal_file_gets_every_default(write: Any, tmp_path: Path) -> None:
         instruments=[instrument],
     )
     assert got.handler == [config.Handler(name="handler1", source=[source])]
-    assert (got.conflator, got.bridge) == (config.Conflator(), config.Bridge())
+    assert (got.conflator, got.bridge, got.memory) == (config.Conflator(), config.Bridge(), config.Memory())
     assert got.recorder == config.Recorder(journal_dir=str(tmp_path / "var/demo/journal"))
 
 
@@ -104,7 +104,15 @@ def test_the_example_is_complete_and_shows_the_defaults() -> None:
     assert got.recorder.parquet is not None
     assert [i.venue for i in got.handler[0].source[0].instruments] == ["EURUSD", "GBPUSD", "USDJPY", "BTCUSDT"]
     words = set(re.findall(r"[a-z_]+(?= = )", path.read_text()))
-    tables = (config.General, config.Handler, config.Source, config.Bridge, config.Conflator, config.InstrumentSpec)
+    tables = (
+        config.General,
+        config.Memory,
+        config.Handler,
+        config.Source,
+        config.Bridge,
+        config.Conflator,
+        config.InstrumentSpec,
+    )
     for table in (*tables, config.Recorder, config.Parquet):
         assert set(table.__struct_fields__) - {"source", "parquet"} <= words
 
@@ -207,6 +215,15 @@ REPLACEMENTS = [
         '[bridge]\nhost = "0.0.0.0"',
         'bridge.host: got "0.0.0.0", expected a loopback address, or tokens_env for the clients\' tokens',
     ),
+    ("[bridge]", "[memory]\nmlock = true\n[bridge]", "memory.mlock: got true, expected"),
+    ("[bridge]", '[memory]\nmode = "0644"\n[bridge]', 'memory.mode: got "0644", expected'),
+    ("[bridge]", "[memory]\nhuge = true\n[bridge]", "memory.huge: got true for an unknown key"),
+    ("[bridge]", '[memory]\ngroup = "a b"\n[bridge]', 'memory.group: got "a b", expected a name or a number'),
+    (
+        "[bridge]",
+        '[memory]\ngroup = "no-such-group"\n[bridge]',
+        'memory.group: got "no-such-group", expected a group of this host, by name or number',
+    ),
     # relations
     (
         'name = "handler1"',
@@ -221,7 +238,7 @@ REPLACEMENTS = [
     (
         'name = "handler1"',
         'name = "handler1"\nring_capacity = 4294967296',
-        "handler[0].ring_capacity: got 4294967296, expected rings that fit into /dev/shm",
+        "handler[0].ring_capacity: got 4294967296, expected segments that fit into /dev/shm: ",
     ),
     (
         "port = 9880",
