@@ -118,6 +118,9 @@ class Source(Struct, forbid_unknown_fields=True, kw_only=True):
     heartbeat_s: Annotated[int, Meta(ge=1, le=3600)] = 30
     username: Text = ""
     password_env: Variable = ""
+    secret_env: Variable = ""
+    sender_sub: Text = ""
+    target_sub: Text = ""
     reset_on_logon: bool = False
     keying: Keying | None = None  # None: the profile's
     market_depth: Annotated[int, Meta(ge=0, le=65535)] = 0
@@ -133,6 +136,11 @@ class Source(Struct, forbid_unknown_fields=True, kw_only=True):
     def password(self) -> str:
         """The password out of the environment; "" where none is configured or set."""
         return os.environ.get(self.password_env, "") if self.password_env else ""
+
+    @property
+    def secret(self) -> str:
+        """What signed logons are signed with, out of the environment; "" where none is configured or set."""
+        return os.environ.get(self.secret_env, "") if self.secret_env else ""
 
 
 class Handler(Scheduling, kw_only=True):

@@ -12,7 +12,7 @@ from msgspec import inspect
 
 from feedhandler.errors import ConfigError
 
-SECRETS = {"password": "password_env", "token": "tokens_env", "tokens": "tokens_env", "secret": "password_env"}
+SECRETS = {"password": "password_env", "token": "tokens_env", "tokens": "tokens_env", "secret": "secret_env"}
 _VALUE_CHARS_MAX = 60
 _INTEGER_BITS_MAX = 256
 _Part = str | int

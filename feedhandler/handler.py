@@ -67,13 +67,15 @@ class FeedHandler:
         except fix_profile.ProfileError as error:
             where = f"source {config.name}"
             raise ConfigError(where, "profile", f'"{config.profile}"', f"a usable profile: {error}") from None
-        keying = config.keying or profile.book.keying
+        keying = profile.record_keying(config.keying)
         source = self.directory.add_source(config.name)
         instruments = self._register(source, config.instruments, keying)
         note_slot = index
-        self.loop.add_session(profile.compile(keying), source, note_slot, MESSAGE_BYTES_MAX, ENTRIES_MAX)
+        table = profile.compile(config.keying, config.market_depth)
+        self.loop.add_session(table, source, note_slot, MESSAGE_BYTES_MAX, ENTRIES_MAX)
         for instrument in instruments:
             self.loop.add_symbol(index, instrument.venue_symbol.encode(), instrument.id)
+            self.loop.set_decimals(index, instrument.id, instrument.price_decimals, instrument.size_decimals)
         now_ns = self.clock.now_ns()
         name = f"{self._runtime.name}-{config.name}"
         store = FileStore(self._state_dir / "sessions", name, now_ns=now_ns)

@@ -204,7 +204,9 @@ def _secrets(file: str, settings: config.Config, section: Section) -> None:
     if isinstance(section, config.Handler):
         i = [handler.name for handler in settings.handler].index(section.name)
         wanted = [
-            (f"handler[{i}].source[{j}].password_env", source.password_env) for j, source in enumerate(section.source)
+            (f"handler[{i}].source[{j}].{key}", getattr(source, key))
+            for j, source in enumerate(section.source)
+            for key in ("password_env", "secret_env")
         ]
     elif isinstance(section, config.Bridge):
         wanted = [("bridge.tokens_env", section.tokens_env)]

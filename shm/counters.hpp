@@ -62,6 +62,11 @@ namespace fh {
     X(fix_repeated_field)              \
     X(fix_entry_table_full)            \
     X(fix_damaged)                     \
+    X(fix_sequence_gap)                \
+    X(fix_old_update)                  \
+    X(fix_no_position)                 \
+    X(fix_bad_check)                   \
+    X(fix_event_cut)                   \
     /* conflator: slot = ring index */ \
     X(conflate_records)                \
     X(conflate_ticks)                  \

@@ -75,7 +75,17 @@ void bind_table(nb::module_& module) {
         .value("TRADE", fh::EntryType::trade)
         .value("CLEAR", fh::EntryType::clear)
         .value("INDEX", fh::EntryType::index)
-        .value("OPEN_INTEREST", fh::EntryType::open_interest);
+        .value("OPEN_INTEREST", fh::EntryType::open_interest)
+        .value("IGNORED", fh::EntryType::ignored);
+    nb::enum_<fh::Keying>(module, "Keying")
+        .value("PRICE", fh::Keying::price)
+        .value("ID", fh::Keying::id)
+        .value("POSITION", fh::Keying::position);
+    nb::enum_<fh::GapCheck>(module, "GapCheck")
+        .value("NONE", fh::GapCheck::none)
+        .value("ENTRY", fh::GapCheck::entry)
+        .value("RANGE", fh::GapCheck::range)
+        .value("MESSAGE", fh::GapCheck::message);
     nb::class_<fh::FixTable>(module, "FixTable")
         .def(nb::init<>())
         .def(
@@ -99,7 +109,11 @@ void bind_table(nb::module_& module) {
             "value"_a, "action"_a)
         .def_rw("first_tag_snapshot", &fh::FixTable::first_tag_snapshot)
         .def_rw("first_tag_incremental", &fh::FixTable::first_tag_incremental)
-        .def_rw("id_keyed", &fh::FixTable::id_keyed)
+        .def_rw("keying", &fh::FixTable::keying)
+        .def_rw("position_depth", &fh::FixTable::position_depth)
+        .def_rw("gap_check", &fh::FixTable::gap_check)
+        .def_rw("checks_book", &fh::FixTable::checks_book)
+        .def_rw("size_unknown", &fh::FixTable::size_unknown)
         .def_prop_rw(
             "ids_per_instrument", [](const fh::FixTable& table) { return table.id_scope == fh::IdScope::instrument; },
             [](fh::FixTable& table, bool yes) {
@@ -129,6 +143,13 @@ void bind_loop(nb::module_& module) {
                 loop.session(session).symbols().add({symbol.c_str(), symbol.size()}, instrument);
             },
             "session"_a, "symbol"_a, "instrument"_a)
+        .def(
+            "set_decimals",
+            [](fh::FixLoop& loop, std::size_t session, std::uint32_t instrument, int price, int size) {
+                if (price < 0 || price > 18 || size < 0 || size > 18) throw nb::value_error("decimals");
+                loop.session(session).decoder().writer().check().set_decimals(instrument, price, size);
+            },
+            "session"_a, "instrument"_a, "price_decimals"_a, "size_decimals"_a)
         .def(
             "set_parties",
             [](fh::FixLoop& loop, std::size_t session, std::string sender, std::string target) {

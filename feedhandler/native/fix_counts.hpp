@@ -48,7 +48,12 @@ namespace fh {
     X(event_refused, "events longer than a quarter of the ring")                           \
     X(damaged, "books marked bad because an entry of theirs was lost")                     \
     X(quarantined, "messages kept for the quarantine file")                                \
-    X(quarantine_dropped, "messages that found no room there")
+    X(quarantine_dropped, "messages that found no room there")                             \
+    X(sequence_gap, "updates missing by the venue's own numbers")                          \
+    X(old_update, "entries that the book had already, by the venue's own numbers")         \
+    X(no_position, "entries without the position they need, or with an impossible one")    \
+    X(bad_check, "books that are not what the venue's checksum says")                      \
+    X(event_cut, "events whose last message did not come")
 
 enum class FixCount : std::uint8_t {
 #define FH_FIX_COUNT_ENUM(name, meaning) name,

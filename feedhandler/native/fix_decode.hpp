@@ -22,36 +22,46 @@ public:
     Decoder(const FixTable& table, SymbolMap& symbols, RingWriter& ring, FixCounts& counts, std::uint16_t source,
             std::size_t entries_max, bool predict)
         : table_(table),
-          ring_(ring),
+          stage_(ring, table.spans_messages),
           counts_(counts),
           snapshot_roots_(predict),
           incremental_roots_(predict),
           snapshot_entries_(predict),
           incremental_entries_(predict),
-          writer_(table, symbols, ring, counts, source, entries_max) {
+          writer_(table, symbols, stage_, counts, source, entries_max) {
         snapshot_roots_.then(snapshot_entries_.none());
         incremental_roots_.then(incremental_entries_.none());
     }
 
-    // One event into the ring (staged, not published). The cursor stands behind the header. `flags` stand in every
-    // record; GAP in the first only.
+    // One event into the ring (staged, not published), or a part of one that goes on in the next message. The cursor
+    // stands behind the header. `flags` stand in every record; GAP in the first only.
     DecodeResult decode(const FixHeader& header, Cursor& cursor, std::int64_t ts_recv, std::uint8_t flags) {
         begin_message(header, cursor, ts_recv, flags);
         read_root();
         begin_group();
         if (cursor.more()) read_entries();
         finish();
-        const bool staged = ring_.event_size() > 0;
-        const auto refused = ring_.refused();
-        ring_.end_event();
-        if (ring_.refused() != refused) [[unlikely]]
-            refuse();
-        else
-            counts_.add(FixCount::events, staged ? 1 : 0);
+        const bool goes_on = more_follows();
+        writer_.keep_open(goes_on && message_.snapshot ? message_.instrument : 0);
+        if (!goes_on) end_event();
         counts_.add(FixCount::ticks, message_.ticks);
         counts_.add(FixCount::market_data);
         if (message_.snapshot) counts_.add(FixCount::snapshots);
         return {message_.ticks, message_.why};
+    }
+
+    // An event has begun whose last message has not come.
+    [[nodiscard]] bool holding() const noexcept { return stage_.holding(); }
+    // It will not come.
+    void abandon_event() {
+        if (!stage_.holding()) return;
+        counts_.add(FixCount::event_cut);
+        writer_.keep_open(0);
+        stage_.abandon([this](std::uint32_t instrument) {
+            message_.instrument = instrument;
+            message_.damaged = 0;
+            writer_.damage(message_, FixCount::event_cut);
+        });
     }
 
     [[nodiscard]] EntryWriter& writer() noexcept { return writer_; }
@@ -68,7 +78,7 @@ private:
     void begin_message(const FixHeader& header, Cursor& cursor, std::int64_t ts_recv, std::uint8_t flags) noexcept {
         message_ = MessageState{};
         message_.snapshot = header.type == 'W';
-        message_.plain = !message_.snapshot && !table_.id_keyed;
+        message_.plain = !message_.snapshot && table_.plain();
         message_.flags = static_cast<std::uint8_t>(flags | (message_.snapshot ? flag::snapshot : std::uint8_t{0}));
         message_.ts_recv = ts_recv;
         message_.seq = header.seq;
@@ -158,7 +168,7 @@ private:
     // A field outside of the root and of all entries.
     void stray(const Field& field) {
         const Role role = table_.role(field.tag);
-        if (!group_.counted || !is_entry(role) || role == Role::symbol)
+        if (!group_.counted || !is_entry(role) || role == Role::symbol || is_of_message(role))
             at_root(field, role);  // a symbol: an empty group's, which stands behind it
         else if (!group_.lying)
             bad_group();
@@ -169,10 +179,10 @@ private:
         if (message_.snapshot && !message_.has_symbol) find_symbol_ahead();
         if (!root_.has(Role::venue_seq)) return;
         const Unsigned number = message_unsigned(root_[Role::venue_seq]);
-        if (number.ok())
-            message_.venue_seq = number.value;
-        else
-            writer_.blame(message_, FixCount::bad_number);
+        if (!number.ok()) return writer_.blame(message_, FixCount::bad_number);
+        message_.venue_seq = number.value;
+        message_.numbered = true;
+        writer_.take_message_number(message_);
     }
 
     // A W whose symbol stands behind its group: rare, so the message is read twice.
@@ -232,6 +242,25 @@ private:
                 writer_.clear_book(message_);
         }
         if (group_.lying) writer_.damage(message_, FixCount::bad_group);
+        if (table_.checks_book && says(Role::book_check)) writer_.check_book(said(Role::book_check), message_);
+    }
+
+    // A field of the message that may stand behind its last entry, which took it.
+    [[nodiscard]] bool says(Role role) const noexcept {
+        return root_.has(role) || (group_.seen > 0 && entry_.has(role));
+    }
+    [[nodiscard]] Text said(Role role) const noexcept { return root_.has(role) ? root_[role] : entry_[role]; }
+    [[nodiscard]] bool more_follows() const noexcept {
+        if (!table_.spans_messages || !says(Role::event_end) || stage_.full()) return false;
+        const Text end = said(Role::event_end);
+        return end.is('N') || end.is('0');
+    }
+
+    void end_event() {
+        const EventStage::Ended ended = stage_.end();
+        if (ended.refused) [[unlikely]]
+            return refuse();
+        counts_.add(FixCount::events, ended.staged ? 1 : 0);
     }
 
     // The writer put a SKIP in the place of an event too long for the ring: its book is wrong from here.
@@ -240,11 +269,11 @@ private:
         message_.damaged = 0;
         message_.ticks = 0;
         writer_.damage(message_, FixCount::event_refused);
-        ring_.end_event();
+        stage_.end();
     }
 
     const FixTable& table_;
-    RingWriter& ring_;
+    EventStage stage_;
     FixCounts& counts_;
     // A root leads to the entries that came behind it, and an entry of X may be none of W: each has its own.
     LayoutCache snapshot_roots_;

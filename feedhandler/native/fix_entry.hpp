@@ -5,13 +5,15 @@
 #include <array>
 #include <cstdint>
 
+#include "feedhandler/native/fix_book_check.hpp"
 #include "feedhandler/native/fix_counts.hpp"
 #include "feedhandler/native/fix_entries.hpp"
+#include "feedhandler/native/fix_event.hpp"
 #include "feedhandler/native/fix_number.hpp"
+#include "feedhandler/native/fix_positions.hpp"
 #include "feedhandler/native/fix_section.hpp"
 #include "feedhandler/native/fix_symbols.hpp"
 #include "feedhandler/native/fix_time.hpp"
-#include "shm/ring_writer.hpp"
 
 namespace fh {
 
@@ -42,7 +44,9 @@ struct MessageState {
     std::uint8_t flags = 0;
     std::int64_t ts_recv = 0;
     std::uint64_t seq = 0;
-    std::uint64_t venue_seq = 0;  // 83 at the root, else 34
+    std::uint64_t venue_seq = 0;     // 83 at the root, else 34
+    std::uint64_t first_update = 0;  // that venue_seq ends a range from here on; 0: no range
+    bool numbered = false;           // venue_seq is the venue's own number
     std::uint32_t instrument = 0;
     bool has_symbol = false;
     bool cleared = false;       // a W's BOOK_CLEAR is written
@@ -62,14 +66,15 @@ struct MessageState {
 
 class EntryWriter {
 public:
-    EntryWriter(const FixTable& table, SymbolMap& symbols, RingWriter& ring, FixCounts& counts, std::uint16_t source,
+    EntryWriter(const FixTable& table, SymbolMap& symbols, EventStage& stage, FixCounts& counts, std::uint16_t source,
                 std::size_t entries_max)
         : table_(table),
           symbols_(symbols),
-          ring_(ring),
+          stage_(stage),
           counts_(counts),
           source_(source),
-          entries_(table.id_keyed ? entries_max : 1, table.id_scope) {
+          entries_(table.id_keyed() ? entries_max : 1, table.id_scope),
+          check_(table.checks_book, table.id_keyed()) {
         for (std::size_t i = 0; i < sides_.size(); ++i) sides_[i] = side_of(table.types[i]);
     }
 
@@ -86,11 +91,18 @@ public:
     }
     // The book of the message's instrument is no longer what the venue's is.
     void damage(MessageState& message, FixCount why);
+    // A message's own number (1181): where one is missing, every book may be wrong.
+    void take_message_number(MessageState& message);
+    // The venue's checksum of the message's book.
+    void check_book(Text expected, MessageState& message);
+    // The instrument of a W that goes on in the next message; 0: none does.
+    void keep_open(std::uint32_t instrument) noexcept { open_snapshot_ = instrument; }
     // What header and root say of the time of the entries.
     void begin_time(MessageState& message) noexcept;
 
     [[nodiscard]] Damaged& damaged() noexcept { return damaged_; }
     [[nodiscard]] EntryTable& entries() noexcept { return entries_; }
+    [[nodiscard]] BookCheck& check() noexcept { return check_; }
 
 private:
     struct Numbers {
@@ -117,8 +129,16 @@ private:
     static void set_time(MessageState& message, std::optional<std::int64_t> time, bool expected) noexcept;
 
     Numbers read_numbers(const SectionFields& entry) noexcept;
+    void forget_book(std::uint32_t instrument) noexcept;
+    void fill_size(Numbers& numbers, const MessageState& message) const noexcept;
+    bool is_next(const SectionFields& entry, MessageState& message);
     void put_level(MessageState& message, const Numbers& numbers, std::uint64_t ref, Side side, Action action);
     void write_level_by_price(const SectionFields& entry, MessageState& message, Side side, Action action);
+    void write_range(const SectionFields& entry, MessageState& message, Side side, Action action);
+    void write_level_by_position(const SectionFields& entry, MessageState& message, Side side, Action action);
+    void set_position(const Numbers& numbers, MessageState& message, Side side, std::size_t position, Action action);
+    void remove_positions(MessageState& message, Side side, std::size_t first, std::size_t count);
+    void show_price(MessageState& message, Side side, double price, Action action, std::uint8_t flags);
     void write_trade(const SectionFields& entry, MessageState& message, Action action);
     void write_plain(const SectionFields& entry, MessageState& message, Kind kind, Action action);
     void write_carefully(const SectionFields& entry, MessageState& message);
@@ -140,6 +160,7 @@ private:
     static bool is_removal(Action action) noexcept {
         return action == Action::remove || action == Action::remove_through || action == Action::remove_from;
     }
+    static bool is_of_one_level(Action action) noexcept { return action != Action::none && action <= Action::remove; }
     void lose(MessageState& message, FixCount why, bool book) {
         blame(message, why);
         if (book) damage(message, why);
@@ -156,8 +177,13 @@ private:
         record.flags = message.flags | flags;
         return record;
     }
+    [[gnu::always_inline]] void append(const Record& record) {
+        stage_.append(record);
+        if (check_.on()) [[unlikely]]
+            check_.observe(record);
+    }
     [[gnu::always_inline]] void append_tick(MessageState& message, const Record& record) {
-        ring_.append(record);
+        append(record);
         message.flags &= static_cast<std::uint8_t>(~flag::gap);  // said once
         ++message.ticks;
     }
@@ -171,17 +197,23 @@ private:
 
     const FixTable& table_;
     SymbolMap& symbols_;
-    RingWriter& ring_;
+    EventStage& stage_;
     FixCounts& counts_;
     std::uint16_t source_;
+    std::uint32_t open_snapshot_ = 0;
     std::array<Side, 256> sides_;  // of levels, by the one character of MDEntryType
     EntryTable entries_;
+    PositionTable positions_;
+    UpdateNumbers numbers_;
+    BookCheck check_;
     TimeParser times_;
     Damaged damaged_;
 };
 
 }  // namespace fh
 
+#include "feedhandler/native/fix_entry_check.hpp"
 #include "feedhandler/native/fix_entry_id.hpp"
+#include "feedhandler/native/fix_entry_position.hpp"
 #include "feedhandler/native/fix_entry_time.hpp"
 #include "feedhandler/native/fix_entry_write.hpp"

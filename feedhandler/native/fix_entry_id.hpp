@@ -46,6 +46,7 @@ inline void EntryWriter::re_key(const SectionFields& entry, MessageState& messag
 
 inline void EntryWriter::write_level_by_id(const SectionFields& entry, MessageState& message, Side side,
                                            Action action) {
+    if (action > Action::remove) return lose(message, FixCount::unknown_action, true);  // positions are not ids
     if (!entry.has(Role::id) && !entry.has(Role::ref_id)) return lose(message, FixCount::no_entry_id, true);
     const Text id = entry[entry.has(Role::id) ? Role::id : Role::ref_id];
     Level level;
@@ -53,7 +54,8 @@ inline void EntryWriter::write_level_by_id(const SectionFields& entry, MessageSt
     level.node = entries_.find(level.handle, message.instrument);
     level.side = side;
     level.action = action;
-    const Numbers numbers = read_numbers(entry);
+    Numbers numbers = read_numbers(entry);
+    if (action == Action::add) fill_size(numbers, message);
     if (action == Action::remove) {
         if (level.node == nullptr) counts_.add(FixCount::unknown_id);
         return remove_by_id(message, level.node, level.handle, side, numbers.price);

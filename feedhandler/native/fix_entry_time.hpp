@@ -57,29 +57,29 @@ inline bool EntryWriter::read_own_time(const SectionFields& entry, MessageState&
 inline void EntryWriter::read_time(const SectionFields& entry, MessageState& message) noexcept {
     bool bad = false;
     std::optional<std::int64_t> of_day;
+    const auto take_whole = [&](Text text) {  // some venues put a whole timestamp into either field
+        const auto whole = times_.timestamp(text);
+        bad = !whole;
+        if (bad) return;
+        message.midnight = *whole / DAY_NS * DAY_NS;
+        message.dated_by_header = false;
+        of_day = *whole % DAY_NS;
+    };
     if (entry.has(Role::date)) {
         const Text text = entry[Role::date];
-        const bool full = text.size() > 8;  // some venues put a whole timestamp here
-        const auto day = full && text.begin[8] != '-' ? std::nullopt : times_.date({text.begin, text.begin + 8});
-        bad = text.size() < 8 || !day;
-        if (!bad) {
-            message.midnight = *day;
-            message.dated_by_header = false;
-            if (full && !entry.has(Role::time)) {
-                of_day = times_.time({text.begin + 9, text.end});
-                bad = !of_day;
-            }
+        if (text.size() > 8) {
+            take_whole(text);
+        } else {
+            const auto day = times_.date(text);
+            bad = !day;
+            if (day) message.midnight = *day;
+            if (day) message.dated_by_header = false;
         }
     }
     if (entry.has(Role::time) && !bad) {
         const Text text = entry[Role::time];
-        if (text.size() >= 17 && text.begin[8] == '-') {
-            const auto whole = times_.timestamp(text);
-            bad = !whole;
-            if (whole) {
-                message.midnight = *whole / DAY_NS * DAY_NS;
-                of_day = *whole % DAY_NS;
-            }
+        if (TimeParser::is_timestamp(text)) {
+            take_whole(text);
         } else {
             of_day = times_.time(text);
             bad = !of_day;

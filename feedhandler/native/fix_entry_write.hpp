@@ -13,16 +13,29 @@ inline void EntryWriter::damage(MessageState& message, FixCount why) {
     Record record = start(message, Kind::state, flag::maybe_bad_book);
     record.ref = static_cast<std::uint64_t>(why);
     record.level = static_cast<std::uint16_t>(State::bad_book);
-    ring_.append(record);
+    append(record);
 }
 
 // Once a W, before its first level.
 inline void EntryWriter::clear_book(MessageState& message) {
     if (message.cleared) return;
     message.cleared = true;
-    message.plain = !table_.id_keyed;
-    if (table_.id_keyed) entries_.clear(message.instrument);
-    ring_.append(start(message, Kind::book_clear));
+    message.plain = table_.plain();
+    if (message.instrument == open_snapshot_) return;  // the message before began it
+    forget_book(message.instrument);
+    numbers_.start(message.instrument, message.numbered ? message.venue_seq : 0);
+    append(start(message, Kind::book_clear));
+}
+
+inline void EntryWriter::forget_book(std::uint32_t instrument) noexcept {
+    if (table_.keying == Keying::id) entries_.clear(instrument);
+    if (table_.keying == Keying::position) positions_.clear(instrument);
+}
+
+// The size of a level that the venue leaves out, or gives as 0 for "some" in a W.
+inline void EntryWriter::fill_size(Numbers& numbers, const MessageState& message) const noexcept {
+    if (table_.size_unknown == 0) return;
+    if (std::isnan(numbers.size) || (numbers.size == 0 && message.snapshot)) numbers.size = table_.size_unknown;
 }
 
 inline EntryWriter::Numbers EntryWriter::read_numbers(const SectionFields& entry) noexcept {
@@ -64,7 +77,9 @@ inline EntryWriter::Numbers EntryWriter::read_numbers(const SectionFields& entry
 inline void EntryWriter::write_level_by_price(const SectionFields& entry, MessageState& message, Side side,
                                               Action action) {
     if (side == Side::none) return lose(message, FixCount::no_side, true);
+    if (action > Action::remove) return write_range(entry, message, side, action);
     Numbers numbers = read_numbers(entry);
+    fill_size(numbers, message);
     const bool removal = is_removal(action);
     if (removal && numbers.bad && !std::isnan(numbers.price)) numbers.bad = false;  // a delete's size says nothing
     if (numbers.bad) return lose(message, FixCount::bad_number, true);
@@ -102,7 +117,7 @@ inline void EntryWriter::write_plain(const SectionFields& entry, MessageState& m
     record.price = numbers.price;
     record.size = numbers.size;
     record.action = action;
-    ring_.append(record);
+    append(record);
 }
 
 // Any entry, by all the rules.
@@ -111,17 +126,19 @@ inline void EntryWriter::write_plain(const SectionFields& entry, MessageState& m
     const EntryType type =
         entry.has(Role::type) ? table_.types[static_cast<unsigned char>(entry.type)] : EntryType::unknown;
     const bool typed = entry.has(Role::type);
-    if (table_.id_keyed && !entry.has(Role::symbol) && entry.has(Role::id) &&
+    if (table_.id_keyed() && !entry.has(Role::symbol) && entry.has(Role::id) &&
         (message.instrument == 0 || action != Action::add))
         find_by_id(entry[Role::id], message);
     if (message.instrument == 0) return lose(message, FixCount::unknown_symbol, false);
+    if (type == EntryType::ignored) return;
     if (typed && type == EntryType::unknown) return lose(message, FixCount::unknown_type, false);
     const bool book = !typed || side_of(type) != Side::none;
     if (message.snapshot && (book || type == EntryType::clear)) clear_book(message);
+    if (!message.snapshot && !is_next(entry, message)) return;
     if (type == EntryType::clear) {
         if (message.snapshot) return;
-        if (table_.id_keyed) entries_.clear(message.instrument);
-        ring_.append(start(message, Kind::book_clear));
+        forget_book(message.instrument);
+        append(start(message, Kind::book_clear));
         return;
     }
     if (action == Action::none) return lose(message, FixCount::unknown_action, book);
@@ -135,7 +152,8 @@ inline void EntryWriter::write_plain(const SectionFields& entry, MessageState& m
         default:
             break;
     }
-    if (table_.id_keyed) return write_level_by_id(entry, message, side_of(type), action);
+    if (table_.keying == Keying::id) return write_level_by_id(entry, message, side_of(type), action);
+    if (table_.keying == Keying::position) return write_level_by_position(entry, message, side_of(type), action);
     write_level_by_price(entry, message, side_of(type), action);
 }
 
@@ -150,7 +168,7 @@ inline void EntryWriter::write_plain(const SectionFields& entry, MessageState& m
     const Side side = sides_[static_cast<unsigned char>(entry.type)];
     const Action action = action_of(entry, message);
     if ((entry.present & (PLAIN | MORE)) == PLAIN && message.plain && message.instrument != 0 && side != Side::none &&
-        action != Action::none) [[likely]] {
+        is_of_one_level(action)) [[likely]] {
         const Decimal price = message_decimal(entry[Role::price]);
         const Decimal size = message_decimal(entry[Role::size]);
         if (price.status == Parse::ok && size.status == Parse::ok && size.value >= 0) [[likely]]

@@ -97,6 +97,7 @@ public:
 
     // Notes what the ring will hold of this session once it is published. Called once before a publish.
     void note() {
+        if (decoder_.holding()) return;  // a part of an event is not in the ring: its messages must come again
         if (!noted_ && options_.note_slot < NOTE_SESSIONS) ring_.note(options_.note_slot, next_in_);
         noted_ = true;
     }
@@ -120,11 +121,14 @@ public:
     // The next record says that something was lost before it.
     void mark_gap() noexcept { gap_flag_ = true; }
     // A new connection begins with a new stream of bytes.
-    void forget_bytes() noexcept {
+    void forget_bytes() {
         begin_ = end_ = wanted_ = 0;
         skipping_ = false;
         message_ = {};
+        abandon_event();
     }
+    // The connection is over: what it began of an event goes to the ring as it is.
+    void abandon_event() { decoder_.abandon_event(); }
 
     [[nodiscard]] std::string_view message() const noexcept { return message_; }
     [[nodiscard]] std::uint64_t next_in() const noexcept { return next_in_; }

@@ -62,11 +62,12 @@ public:
         line.inbound->forget_bytes();
         line.resume = false;
     }
-    void detach(std::size_t i) noexcept {
+    void detach(std::size_t i) {
         Line& line = lines_[i];
         if (line.fd >= 0) ::epoll_ctl(epoll_.fd(), EPOLL_CTL_DEL, line.fd, nullptr);
         line.fd = -1;
         line.resume = false;
+        line.inbound->abandon_event();
     }
 
     // Works for at most timeout_ns.

@@ -56,6 +56,11 @@ public:
         return last_.instrument;
     }
     [[nodiscard]] std::size_t size() const noexcept { return count_; }
+    template <class Visit>
+    void each_instrument(Visit visit) const {
+        for (const Slot& slot : slots_)
+            if (slot.instrument != 0) visit(slot.instrument);
+    }
 
 private:
     // The first sixteen characters, and how many there are.

@@ -9,6 +9,7 @@
 
 #include "feedhandler/native/fix_entries.hpp"
 #include "feedhandler/native/fix_fields.hpp"
+#include "feedhandler/native/fix_sequence.hpp"
 #include "shm/layout.hpp"
 
 namespace fh {
@@ -38,18 +39,27 @@ enum class Role : std::uint8_t {
     venue_seq,
     trade_id,
     trade_side,
+    position,
+    first_update,
+    event_end,   // of the message, wherever it stands
+    book_check,  // likewise
     count_
 };
 inline constexpr std::size_t ROLES = static_cast<std::size_t>(Role::count_);
 static_assert(ROLES <= 32, "an entry's fields are a 32-bit set");
 inline constexpr const char* ROLE_NAMES[ROLES] = {
-    "none",        "header",      "msg_type",      "seq",    "sender",    "target",   "poss_dup",  "sending_time",
-    "data_length", "group_count", "transact_time", "action", "type",      "id",       "ref_id",    "symbol",
-    "price",       "size",        "date",          "time",   "venue_seq", "trade_id", "trade_side"};
+    "none",         "header",      "msg_type",    "seq",           "sender",    "target",    "poss_dup",
+    "sending_time", "data_length", "group_count", "transact_time", "action",    "type",      "id",
+    "ref_id",       "symbol",      "price",       "size",          "date",      "time",      "venue_seq",
+    "trade_id",     "trade_side",  "position",    "first_update",  "event_end", "book_check"};
 constexpr bool is_header(Role role) noexcept { return role >= Role::header && role <= Role::sending_time; }
 constexpr bool is_entry(Role role) noexcept { return role >= Role::action; }
+constexpr bool is_of_message(Role role) noexcept { return role >= Role::event_end; }
 
-enum class EntryType : std::uint8_t { unknown = 0, bid, ask, trade, clear, index, open_interest };
+enum class EntryType : std::uint8_t { unknown = 0, bid, ask, trade, clear, index, open_interest, ignored };
+
+// What tells the levels of a book from one another.
+enum class Keying : std::uint8_t { price = 0, id, position };
 
 struct FixTable {
     static constexpr std::uint32_t TAGS = 32768;
@@ -59,8 +69,13 @@ struct FixTable {
     std::array<Action, 256> actions{};   // by the one character of MDUpdateAction; none = unknown
     std::uint32_t first_tag_snapshot = 269;
     std::uint32_t first_tag_incremental = 279;
-    bool id_keyed = false;
+    Keying keying = Keying::price;
     IdScope id_scope = IdScope::session;
+    std::uint32_t position_depth = 0;  // levels a side of a book by position; 0: as many as come
+    GapCheck gap_check = GapCheck::none;
+    bool checks_book = false;     // book_check is crc32_top10
+    bool spans_messages = false;  // event_end may say that more of the event follows
+    double size_unknown = 0;      // the size of levels whose size the venue does not say; 0: it says it
 
     FixTable() {
         for (const int tag : {8,   9,   50,  57,  97,  115, 116, 122, 128,  129,  142,  143,
@@ -82,6 +97,13 @@ struct FixTable {
         if (roles[tag] != Role::none && roles[tag] != role)
             throw std::invalid_argument("tag " + std::to_string(tag) + " has a meaning already");
         roles[tag] = role;
+        if (role == Role::event_end) spans_messages = true;
+    }
+    [[nodiscard]] bool id_keyed() const noexcept { return keying == Keying::id; }
+    // A level is its side, price and size, and nothing else is to be looked at.
+    [[nodiscard]] bool plain() const noexcept {
+        return keying == Keying::price && size_unknown == 0 &&
+               (gap_check == GapCheck::none || gap_check == GapCheck::message);
     }
     [[nodiscard]] Role role(std::uint32_t tag) const noexcept { return tag < TAGS ? roles[tag] : Role::none; }
 };

@@ -63,8 +63,14 @@ public:
         return second_ns_ + (decimals <= 9 ? digits * POWERS[9 - decimals] : digits / POWERS[decimals - 9]);
     }
 
-    // YYYYMMDD-HH:MM:SS[.fraction]
+    // Whether this is a day with a time of day, in either of the forms below.
+    static bool is_timestamp(Text text) noexcept {
+        return text.size() >= 17 && (text.begin[8] == '-' || (text.begin[4] == '-' && text.begin[10] == 'T'));
+    }
+
+    // YYYYMMDD-HH:MM:SS[.fraction], or YYYY-MM-DDTHH:MM:SS[.fraction][Z]
     std::optional<std::int64_t> timestamp(Text text) noexcept {
+        if (text.size() >= 19 && text.begin[4] == '-') return iso_timestamp(text);
         if (text.size() < 17 || text.begin[8] != '-') return std::nullopt;
         const auto day = date({text.begin, text.begin + 8});
         const auto of_day = time({text.begin + 9, text.end});
@@ -73,6 +79,16 @@ public:
     }
 
 private:
+    std::optional<std::int64_t> iso_timestamp(Text text) noexcept {
+        const char* p = text.begin;
+        if (p[7] != '-' || p[10] != 'T') return std::nullopt;
+        const char day[] = {p[0], p[1], p[2], p[3], p[5], p[6], p[8], p[9]};
+        const auto midnight = date({day, day + sizeof day});
+        const auto of_day = time({p + 11, text.end[-1] == 'Z' ? text.end - 1 : text.end});
+        if (!midnight || !of_day) return std::nullopt;
+        return *midnight + *of_day;
+    }
+
     static constexpr std::size_t DECIMALS_MAX = 12;
     static constexpr std::int64_t POWERS[] = {1,       10,        100,        1'000,       10'000,
                                               100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};

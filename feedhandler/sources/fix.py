@@ -12,10 +12,12 @@ from typing import Any
 
 from feedhandler import _native
 from feedhandler.config import Source
+from feedhandler.errors import ConfigError
 from feedhandler.sources.connection import Connection
 from feedhandler.sources.fix_subscription import Subscription
 from feedhandler.sources.states import Reason, StateWriter
 from feedhandler.tick import State
+from feedhandler.wire import fix_logon
 from feedhandler.wire.fix_events import (
     App,
     Disconnect,
@@ -29,8 +31,8 @@ from feedhandler.wire.fix_events import (
     SessionConfig,
     SessionState,
 )
-from feedhandler.wire.fix_message import Malformed, decode
-from feedhandler.wire.fix_profile import Profile
+from feedhandler.wire.fix_message import Field, Malformed, decode
+from feedhandler.wire.fix_profile import Profile, fields_of
 from feedhandler.wire.fix_session import Session
 from feedhandler.wire.fix_store import FileStore
 
@@ -43,7 +45,18 @@ SNAPSHOTS_WAIT_NS = 10_000_000_000
 
 
 def session_config(source: Source, profile: Profile) -> SessionConfig:
-    """Return what the session needs of a source's configuration and its dialect."""
+    """Return what the session needs of a source's configuration and its dialect. Raises ConfigError."""
+    words = profile.session
+    who = fix_logon.Credentials(
+        sender=source.sender, target=source.target, username=source.username, password=source.password,
+        secret=source.secret,
+    )  # fmt: skip
+    try:
+        hook = fix_logon.make(words.logon_hook, who, fields_of(words.logon))
+    except fix_logon.LogonError as error:
+        where = f"source {source.name}"
+        raise ConfigError(where, "secret_env", "no usable secret", f"what {profile.name} signs with: {error}") from None
+    sends_password = not words.logon_hook or fix_logon.HOOKS[words.logon_hook].sends_password
     return SessionConfig(
         role=Role.INITIATOR,
         sender=source.sender,
@@ -51,13 +64,27 @@ def session_config(source: Source, profile: Profile) -> SessionConfig:
         begin_string=profile.begin_string,
         appl_ver_id=profile.appl_ver_id,
         heartbeat_s=source.heartbeat_s,
-        reset_on_logon=source.reset_on_logon,
+        reset_on_logon=source.reset_on_logon or words.reset_on_logon,
         username=source.username,
-        password=source.password,
+        password=source.password if sends_password else "",
+        header_fields=_header_fields(source, profile),
+        logon_hook=hook,
         time_precision=profile.time_precision,
-        resend_on_gap=source.gap_policy == "resend",
+        resend_on_gap=gap_policy(source, profile) == "resend",
         message_bytes_max=MESSAGE_BYTES_MAX,
     )
+
+
+def gap_policy(source: Source, profile: Profile) -> str:
+    """Return what a gap means here: a venue that resends nothing cannot be asked to."""
+    unheard = source.gap_policy == "resend" and not profile.session.resend
+    return "resubscribe" if unheard else source.gap_policy
+
+
+def _header_fields(source: Source, profile: Profile) -> tuple[Field, ...]:
+    """Return the profile's; 50 and 57 are the source's where it names them."""
+    own = {"50": source.sender_sub, "57": source.target_sub}
+    return tuple(fields_of(profile.session.header | {tag: value for tag, value in own.items() if value}))
 
 
 class FixSource:
@@ -77,6 +104,7 @@ class FixSource:
         heard_ns: int = 0,
     ) -> None:
         self.config = config
+        self.gap_policy = gap_policy(config, profile)
         self.subscription = subscription
         self.states = states
         self.session = Session(session_config(config, profile), store)
@@ -317,12 +345,12 @@ class FixSource:
         self.counts["gaps"] += 1
         self._log.warning("sequence gap", source=self.config.name, begin=gap.begin, end=gap.end)
         self.states.write(State.RECOVERING, Reason.SEQUENCE_GAP, now_ns)
-        if self.config.gap_policy == "resend":
+        if self.gap_policy == "resend":
             self._was_pending = True
             return
         self._loop.mark_gap(self._index)
         self._unknown(Reason.SEQUENCE_GAP, now_ns, self._loop.ts_recv(self._index))
-        if self.config.gap_policy == "resubscribe":
+        if self.gap_policy == "resubscribe":
             self.subscription.want(None)
             self._await_snapshots(self.subscription.active, now_ns)
             self._awaited_until_ns += int(self.subscription.active / self.config.resnapshot_per_s * 1e9)

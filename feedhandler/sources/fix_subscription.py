@@ -6,13 +6,21 @@ has the instrument.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from feedhandler.instruments import Instrument
 from feedhandler.wire.fix_message import Field
-from feedhandler.wire.fix_profile import Profile
+from feedhandler.wire.fix_profile import Profile, fields_of
 
 REPEAT_NS = 5_000_000_000
 """A damaged book is asked for at most this often; requests over control are not held back by it."""
+
+
+class Request(NamedTuple):
+    """What one living request asks for."""
+
+    ids: list[int]
+    entry_types: tuple[str, ...]
 
 
 class Subscription:
@@ -29,13 +37,14 @@ class Subscription:
         per_s: float,
     ) -> None:
         self._profile = profile
+        self._entry_types = self._streams(profile)
         self._instruments = {instrument.id: instrument for instrument in instruments}
         self._prefix = prefix
         self._depth = depth
-        self._per_message = per_message
+        self._per_message = min(per_message, profile.subscription.per_message_max or per_message)
         self._per_s = per_s
         self._number = 0
-        self._active: dict[str, list[int]] = {}  # request id -> its instruments
+        self._active: dict[str, Request] = {}  # by request id
         self._waiting: dict[int, None] = {}  # instruments to ask for again, oldest first
         self._tokens = 0.0
         self._tokens_at_ns = 0
@@ -51,8 +60,8 @@ class Subscription:
 
     @property
     def active(self) -> int:
-        """Instruments in requests that were not refused."""
-        return sum(len(ids) for ids in self._active.values())
+        """Instruments whose books are in requests that were not refused: so many W are to be expected."""
+        return sum(len(request.ids) for request in self._active.values() if request.entry_types is self._entry_types[0])
 
     def all(self) -> list[list[Field]]:
         """Return the requests that subscribe to everything, after a logon; earlier ones are forgotten."""
@@ -61,7 +70,7 @@ class Subscription:
         self.rejected.clear()
         ids = list(self._instruments)
         chunks = [ids[i : i + self._per_message] for i in range(0, len(ids), self._per_message)]
-        return [self._subscribe(chunk) for chunk in chunks]
+        return [self._subscribe(Request(chunk, types)) for types in self._entry_types for chunk in chunks]
 
     def want(self, ids: Iterable[int] | None) -> int:
         """Queue instruments for a fresh book (None = all); return how many are queued by this. KeyError: not ours."""
@@ -99,47 +108,66 @@ class Subscription:
             self._asked_ns[instrument] = now_ns
         self.resnapshots += len(chosen)
         if self._profile.subscription.resnapshot == "snapshot":
-            return [self._request(self._next_id(), b"0", chosen)]
+            return [self._request(self._next_id(), b"0", Request(chosen, self._entry_types[0]))]
         return self._renew(chosen)
 
     def refused(self, request_id: str, text: str) -> int:
-        """Note that the venue refused a request (35=Y); return how many instruments it had."""
+        """Note that the venue refused a request (35=Y); return how many books it had."""
         if len(self.rejected) < 1000:
             self.rejected[request_id] = text
-        return len(self._active.pop(request_id, ()))
+        before = self.active
+        self._active.pop(request_id, None)
+        return before - self.active
+
+    @staticmethod
+    def _streams(profile: Profile) -> list[tuple[str, ...]]:
+        """Return what the requests ask for, books first: all in one, or trades in requests of their own."""
+        types = profile.subscription.entry_types
+        if not profile.subscription.trades_apart:
+            return [types]
+        trades = tuple(kind for kind in types if profile.entry_types.get(kind) == "trade")
+        return [stream for stream in (tuple(kind for kind in types if kind not in trades), trades) if stream]
 
     def _renew(self, chosen: list[int]) -> list[list[Field]]:
+        """End and renew the requests that have books of these instruments."""
         requests = []
-        for request_id, ids in list(self._active.items()):
-            if not set(ids) & set(chosen):
+        for request_id, request in list(self._active.items()):
+            if request.entry_types is not self._entry_types[0] or not set(request.ids) & set(chosen):
                 continue
             del self._active[request_id]
-            requests += [self._request(request_id, b"2", ids), self._subscribe(ids)]
+            requests += [self._request(request_id, b"2", request), self._subscribe(request)]
         return requests
 
-    def _subscribe(self, ids: list[int]) -> list[Field]:
+    def _subscribe(self, request: Request) -> list[Field]:
         request_id = self._next_id()
-        self._active[request_id] = list(ids)
-        return self._request(request_id, b"1", ids)
+        self._active[request_id] = request
+        return self._request(request_id, b"1", request)
 
     def _next_id(self) -> str:
         self._number += 1
         return f"{self._prefix}-{self._number}"
 
-    def _request(self, request_id: str, kind: bytes, ids: list[int]) -> list[Field]:
-        """Fields of one 35=V behind the header, in the standard's order."""
+    def _request(self, request_id: str, kind: bytes, request: Request) -> list[Field]:
+        """Fields of one 35=V behind the header, in the standard's order unless the profile has another."""
         profile = self._profile.subscription
         self.requests += 1
-        fields: list[Field] = [(262, request_id.encode()), (263, kind), (264, b"%d" % self._depth)]
-        if kind != b"0":
+        depth = self._depth or profile.full_depth
+        fields: list[Field] = [(262, request_id.encode()), (263, kind), (264, b"%d" % depth)]
+        if kind == b"2" and profile.short_end:
+            return fields
+        if kind != b"0" and profile.update_type != "unsaid":
             fields.append((265, b"1" if profile.update_type == "incremental" else b"0"))
-        fields += [(int(tag), value.encode()) for tag, value in profile.root.items()]
-        fields.append((267, b"%d" % len(profile.entry_types)))
-        fields += [(269, value.encode()) for value in profile.entry_types]
-        fields.append((146, b"%d" % len(ids)))
+        fields += fields_of(profile.root)
+        types: list[Field] = [(267, b"%d" % len(request.entry_types))]
+        types += [(269, value.encode()) for value in request.entry_types]
+        symbols = self._symbols(request.ids)
+        return fields + (symbols + types if profile.symbols_first else types + symbols)
+
+    def _symbols(self, ids: list[int]) -> list[Field]:
         symbol_tag = self._profile.tags["symbol"]
         tag = symbol_tag[0] if isinstance(symbol_tag, list) else symbol_tag
+        more = fields_of(self._profile.subscription.symbol_tags)
+        fields: list[Field] = [(146, b"%d" % len(ids))]
         for instrument in ids:
-            fields.append((tag, self._instruments[instrument].venue_symbol.encode()))
-            fields += [(int(extra), value.encode()) for extra, value in profile.symbol_tags.items()]
+            fields += [(tag, self._instruments[instrument].venue_symbol.encode()), *more]
         return fields

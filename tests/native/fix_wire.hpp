@@ -32,7 +32,7 @@ inline fh::FixTable plain_table(bool id_keyed) {
     table.actions['0'] = fh::Action::add;
     table.actions['1'] = fh::Action::change;
     table.actions['2'] = fh::Action::remove;
-    table.id_keyed = id_keyed;
+    table.keying = id_keyed ? fh::Keying::id : fh::Keying::price;
     return table;
 }
 
