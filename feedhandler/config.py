@@ -6,54 +6,34 @@ paths; what it refuses it refuses with one ConfigError naming file, key, value a
 
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from feedhandler import config_rules, config_text, limits, placement
+from feedhandler import config_rules, config_text, limits, placement, secret
+from feedhandler.config_source import Hours, InstrumentSpec, Source, Tls
+from feedhandler.config_types import Account, Capacity, Count, Name, NonEmpty, Seconds, Text, Variable, WaitPolicyName
 from feedhandler.errors import ConfigError
 
-WaitPolicyName = Literal["spin", "yield", "park", "adaptive"]
-Keying = Literal["price", "id"]
-
-Name = Annotated[
-    str,
-    Meta(
-        pattern=r"\A[A-Za-z][A-Za-z0-9_-]*\Z",
-        max_length=limits.NAME_CHARS_MAX,
-        description=f"a name of 1..{limits.NAME_CHARS_MAX} letters, digits, '-' and '_', a letter first",
-    ),
+__all__ = [
+    "Bridge",
+    "Config",
+    "Conflator",
+    "General",
+    "Handler",
+    "Hours",
+    "InstrumentSpec",
+    "Memory",
+    "Parquet",
+    "Recorder",
+    "Scheduling",
+    "Source",
+    "Tls",
+    "load",
 ]
-Variable = Annotated[
-    str,
-    Meta(pattern=r"\A([A-Za-z_][A-Za-z0-9_]*)?\Z", description="the name of an environment variable, or nothing"),
-]
-Text = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z", description="text without control characters")]
-NonEmpty = Annotated[
-    str, Meta(pattern=r"\A[^\x00-\x1f\x7f]+\Z", description="non-empty text without control characters")
-]
-Symbol = Annotated[
-    str,
-    Meta(
-        pattern=r"\A[!-{}~]([ -{}~]*[!-{}~])?\Z",
-        max_length=limits.SYMBOL_CHARS_MAX,
-        description=f"1..{limits.SYMBOL_CHARS_MAX} printable ASCII characters without '|' or spaces around",
-    ),
-]
-Currency = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9]{0,13}\Z", description="at most 13 letters and digits")]
-Account = Annotated[
-    str,
-    Meta(pattern=r"\A([A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?\Z", description="a name or a number of this host, or nothing"),
-]
-Port = Annotated[int, Meta(ge=1, le=65535)]
-PositiveFloat = Annotated[float, Meta(gt=0)]
-Seconds = Annotated[float, Meta(gt=0, le=86400)]
-SecondsOrNone = Annotated[float, Meta(ge=0, le=86400)]
-Capacity = Annotated[int, Meta(ge=limits.RING_CAPACITY_MIN, le=limits.RING_CAPACITY_MAX)]
-Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
-Decimals = Annotated[int, Meta(ge=0, le=15)]
 
 
 class General(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -92,57 +72,6 @@ class Memory(Struct, forbid_unknown_fields=True, kw_only=True):
     readers_park: bool = False
 
 
-class InstrumentSpec(Struct, forbid_unknown_fields=True, kw_only=True):
-    """One instrument of a source: a row of the instruments file, or of the inline list."""
-
-    venue: Symbol
-    symbol: Symbol
-    tick: PositiveFloat
-    lot: PositiveFloat
-    price_decimals: Decimals
-    size_decimals: Decimals
-    currency: Currency = ""
-    calendar: Annotated[Text, Meta(max_length=23)] = "24/7"
-
-
-class Source(Struct, forbid_unknown_fields=True, kw_only=True):
-    """`[[handler.source]]`: one session with a venue."""
-
-    name: Name
-    profile: NonEmpty
-    engine: Literal["native"] = "native"
-    host: str
-    port: Port
-    sender: NonEmpty
-    target: NonEmpty
-    heartbeat_s: Annotated[int, Meta(ge=1, le=3600)] = 30
-    username: Text = ""
-    password_env: Variable = ""
-    secret_env: Variable = ""
-    sender_sub: Text = ""
-    target_sub: Text = ""
-    reset_on_logon: bool = False
-    keying: Keying | None = None  # None: the profile's
-    market_depth: Annotated[int, Meta(ge=0, le=65535)] = 0
-    gap_policy: Literal["resend", "resubscribe", "reconnect"] = "resend"
-    reconnect_min_s: Seconds = 0.2
-    reconnect_max_s: Seconds = 30.0
-    subscribe_per_message: Annotated[int, Meta(ge=1, le=10_000)] = 50
-    resnapshot_per_s: Annotated[float, Meta(gt=0, le=1_000_000)] = 200.0
-    instruments_file: Text = ""
-    instruments: list[InstrumentSpec] = []
-
-    @property
-    def password(self) -> str:
-        """The password out of the environment; "" where none is configured or set."""
-        return os.environ.get(self.password_env, "") if self.password_env else ""
-
-    @property
-    def secret(self) -> str:
-        """What signed logons are signed with, out of the environment; "" where none is configured or set."""
-        return os.environ.get(self.secret_env, "") if self.secret_env else ""
-
-
 class Handler(Scheduling, kw_only=True):
     """`[[handler]]`: one feed handler process and its ring, which has its name.
 
@@ -173,6 +102,8 @@ class Bridge(Scheduling, kw_only=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8765
     tokens_env: Variable = ""
+    tokens_file: Text = ""
+    tokens_credential: Text = ""
     max_clients: Annotated[int, Meta(ge=1, le=100_000)] = 256
     max_subscriptions: Annotated[int, Meta(ge=1, le=10_000_000)] = 10_000
     max_message_bytes: Annotated[int, Meta(ge=64, le=16 << 20)] = 65536
@@ -182,9 +113,11 @@ class Bridge(Scheduling, kw_only=True):
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The accepted tokens out of the environment; none where no variable is configured."""
-        listed = os.environ.get(self.tokens_env, "") if self.tokens_env else ""
-        return tuple(token for token in (part.strip() for part in listed.split(",")) if token)
+        """The accepted tokens, read now; none where none are configured. Raises SecretError."""
+        listed = tuple(token for token in map(str.strip, secret.read(self, "tokens").split(",")) if token)
+        for token in listed:
+            secret.remember(token)
+        return listed
 
 
 class Parquet(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -275,7 +208,16 @@ def _complete(config: Config, base: Path) -> None:
     config.recorder.journal_dir = absolute(config.recorder.journal_dir or f"{var}/journal")
     if config.recorder.parquet is not None:
         config.recorder.parquet.dir = absolute(config.recorder.parquet.dir or f"{var}/parquet")
-    for handler in config.handler:
-        for source in handler.source:
-            if source.instruments_file:
-                source.instruments_file = absolute(source.instruments_file)
+    for owner, keys in _files(config):
+        for key in keys:
+            if value := getattr(owner, key):
+                setattr(owner, key, absolute(value))
+
+
+def _files(config: Config) -> Iterator[tuple[Struct, tuple[str, ...]]]:
+    """Yield every table that names files, with those keys."""
+    yield config.bridge, ("tokens_file",)
+    for _, source in config_rules.sources(config):
+        yield source, ("instruments_file", "password_file", "secret_file")
+        if source.tls is not None:
+            yield source.tls, ("ca_file", "certificate_file", "key_file", "key_password_file")

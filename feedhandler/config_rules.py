@@ -1,13 +1,11 @@
 """What types cannot say about a configuration: names, hosts, cores, files, memory."""
 
-import ipaddress
 import os
-import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feedhandler import config_csv, limits
+from feedhandler import config_csv, config_rules_source, limits, secret
+from feedhandler.config_rules_source import is_host, is_loopback, profiles
 from feedhandler.config_text import show
 from feedhandler.errors import ConfigError
 
@@ -16,7 +14,9 @@ if TYPE_CHECKING:
 
 RESERVED = ("conflator", "bridge", "recorder", "supervisor", "derived", "board", "clock", "publish", "snapshot")
 HOLDS_ITS_CORE = ("spin", "yield")
-_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
+
+
+__all__ = ["check", "check_shared_memory", "is_host", "is_loopback", "profiles", "schedules", "sources"]
 
 
 def check(file: object, config: "Config") -> None:
@@ -26,7 +26,7 @@ def check(file: object, config: "Config") -> None:
         if ring & (ring - 1):
             raise ConfigError(file, key, show(ring), "a power of two")
     for key, source in sources(config):
-        _source(file, key, source)
+        config_rules_source.check(file, key, source)
     _bridge(file, config)
     _cores(file, config)
     _paths(file, config)
@@ -74,23 +74,6 @@ def _rings(config: "Config") -> Iterator[tuple[int, str]]:
     yield config.conflator.derived_capacity, "conflator.derived_capacity"
 
 
-def _source(file: object, key: str, source: "Source") -> None:
-    if not is_host(source.host):
-        raise ConfigError(file, f"{key}.host", show(source.host), "a host name or an IP address")
-    known = profiles()
-    if source.profile not in known:
-        raise ConfigError(
-            file, f"{key}.profile", show(source.profile), f"one of {', '.join(map(show, known)) or 'no profiles'}"
-        )
-    if source.reconnect_max_s < source.reconnect_min_s:
-        raise ConfigError(
-            file,
-            f"{key}.reconnect_max_s",
-            show(source.reconnect_max_s),
-            f"at least reconnect_min_s = {source.reconnect_min_s}",
-        )
-
-
 def take_instruments(file: object, config: "Config", spec: "type[InstrumentSpec]") -> None:
     """Append each source's instruments file to its inline instruments; then check the whole list."""
     for key, source in sources(config):
@@ -112,39 +95,12 @@ def take_instruments(file: object, config: "Config", spec: "type[InstrumentSpec]
                 raise ConfigError(file, f"{place}.symbol", '"*"', "one symbol; * stands for all of them")
 
 
-def is_host(host: str) -> bool:
-    """Return whether a text is an IP address or a host name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        labels = host.removesuffix(".").split(".")
-        # A name whose last label is a number is a mistyped address.
-        return len(host) <= 253 and all(map(_LABEL.match, labels)) and not labels[-1].isdigit()
-    return True
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach what listens on `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower().removesuffix(".") == "localhost"
-
-
-def profiles() -> list[str]:
-    """Return the names of the dialect profiles there are."""
-    here = Path(__file__).resolve().parent
-    for folder in (here / "fixspec" / "profiles", here.parent / "fixspec" / "profiles"):
-        if folder.is_dir():
-            return sorted(path.stem for path in folder.glob("*.toml"))
-    return []
-
-
 def _bridge(file: object, config: "Config") -> None:
     bridge = config.bridge
     if not is_host(bridge.host):
         raise ConfigError(file, "bridge.host", show(bridge.host), "a host name or an IP address")
-    if not is_loopback(bridge.host) and not bridge.tokens_env:
+    config_rules_source.one_secret(file, "bridge", bridge, "tokens")
+    if not is_loopback(bridge.host) and not secret.configured(bridge, "tokens"):
         raise ConfigError(
             file, "bridge.host", show(bridge.host), "a loopback address, or tokens_env for the clients' tokens"
         )

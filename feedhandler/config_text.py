@@ -12,7 +12,13 @@ from msgspec import inspect
 
 from feedhandler.errors import ConfigError
 
-SECRETS = {"password": "password_env", "token": "tokens_env", "tokens": "tokens_env", "secret": "secret_env"}
+SECRETS = {
+    "password": "password_env",
+    "token": "tokens_env",
+    "tokens": "tokens_env",
+    "secret": "secret_env",
+    "key_password": "key_password_env",
+}
 _VALUE_CHARS_MAX = 60
 _INTEGER_BITS_MAX = 256
 _Part = str | int

@@ -15,10 +15,13 @@ from feedhandler.config import Handler, InstrumentSpec, Keying, Source
 from feedhandler.counters import Counter
 from feedhandler.errors import ConfigError
 from feedhandler.instruments import Directory, Instrument
-from feedhandler.sources.fix import ENTRIES_MAX, MESSAGE_BYTES_MAX, FixSource
+from feedhandler.sources.fix import FixSource
+from feedhandler.sources.fix_config import ENTRIES_MAX, MESSAGE_BYTES_MAX
 from feedhandler.sources.fix_subscription import Subscription
 from feedhandler.sources.quarantine import Quarantine
+from feedhandler.sources.resolve import Resolver
 from feedhandler.sources.states import Reason, StateWriter, last_received_ns
+from feedhandler.sources.tls import TlsError
 from feedhandler.tick import State
 from feedhandler.wire import fix_profile
 from feedhandler.wire.fix_store import FileStore
@@ -41,6 +44,7 @@ class FeedHandler:
         self._runtime = runtime
         self._log = runtime.log
         self._state_dir = Path(general.state_dir)
+        self._resolver = Resolver()
         self.clock = Clock(general.shm_dir, runtime.placement)
         self.ring = _native.RingWriter(
             general.shm_dir, general.state_dir, section.name, section.ring_capacity, placement=runtime.placement
@@ -87,10 +91,14 @@ class FeedHandler:
             profile, instruments, prefix=f"{config.name}-{now_ns // 1_000_000:x}", depth=config.market_depth,
             per_message=config.subscribe_per_message, per_s=config.resnapshot_per_s,
         )  # fmt: skip
-        return FixSource(
-            config, profile, loop=self.loop, index=index, store=store, subscription=subscription,
-            states=StateWriter(self.ring, source), log=self._log, heard_ns=heard_ns,
-        )  # fmt: skip
+        try:
+            return FixSource(
+                config, profile, loop=self.loop, index=index, store=store, subscription=subscription,
+                states=StateWriter(self.ring, source), resolver=self._resolver, log=self._log,
+                log_messages=self._runtime.config.feedhandler.log_level == "debug", heard_ns=heard_ns,
+            )  # fmt: skip
+        except TlsError as error:
+            raise ConfigError(f"source {config.name}", "tls", str(error), "certificates that can be used") from None
 
     def _register(self, source: int, specs: Sequence[InstrumentSpec], keying: Keying) -> list[Instrument]:
         """Return the instruments as the directory has them: what it knew before stays as it was."""
@@ -117,11 +125,20 @@ class FeedHandler:
         busy = any(source.busy for source in self.sources)
         timer_ns = min(source.next_timer_ns() for source in self.sources) - now_ns
         code, index, detail = self.loop.run(max(0, min(BUSY_RUN_NS if busy else RUN_NS, timer_ns)))
-        if code == _native.LoopCode.MESSAGE:
-            self.sources[index].on_message(detail, self.clock.now_ns())
-        elif code == _native.LoopCode.CLOSED:
-            self.sources[index].on_closed(detail, self.clock.now_ns())
-        return work + int(code != _native.LoopCode.IDLE)
+        return work + self._answer(code, index, detail)
+
+    def _answer(self, code: _native.LoopCode, index: int, detail: Any) -> int:
+        """Do what the native loop returned for."""
+        if code == _native.LoopCode.IDLE:
+            return 0
+        now_ns = self.clock.now_ns()
+        if code == _native.LoopCode.READABLE:
+            self.sources[index].on_readable(now_ns)
+        elif code == _native.LoopCode.MESSAGE:
+            self.sources[index].on_message(detail, now_ns)
+        else:
+            self.sources[index].on_closed(detail, now_ns)
+        return 1
 
     def housekeeping(self, now_ns: int) -> None:
         """Counters to shared memory, raw bytes to the quarantine, damaged books to the venue; the clock."""
@@ -188,21 +205,13 @@ class FeedHandler:
             source.stop(now_ns)
         deadline_ns = now_ns + LOGOUT_NS
         while not all(source.done for source in self.sources) and now_ns < deadline_ns:
-            self._run_logout()
+            self._answer(*self.loop.run(RUN_NS))
             now_ns = self.clock.now_ns()
         for source in self.sources:
             source.close(now_ns)
         self.housekeeping(now_ns)
         for quarantine in self.quarantines:
             quarantine.close()
-
-    def _run_logout(self) -> None:
-        code, index, detail = self.loop.run(RUN_NS)
-        now_ns = self.clock.now_ns()
-        if code == _native.LoopCode.MESSAGE:
-            self.sources[index].on_message(detail, now_ns)
-        elif code == _native.LoopCode.CLOSED:
-            self.sources[index].on_closed(detail, now_ns)
 
 
 COUNTERS = {

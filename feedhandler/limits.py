@@ -17,6 +17,7 @@ MIB: Final = 1 << 20
 RING_CAPACITY_MIN: Final = 1024
 RING_CAPACITY_MAX: Final = 1 << 32
 SOURCES_MAX: Final = 64  # the directory and the ring's notes have that many
+ENDPOINTS_MAX: Final = 16  # further ones of a source, behind host and port
 CORE_MAX: Final = 1023  # cpu_set_t
 SLICE_US_MIN: Final = 100  # Linux clamps a scheduler slice to 100 us .. 100 ms.
 SLICE_US_MAX: Final = 100_000

@@ -20,7 +20,7 @@ from typing import Any, Literal, NoReturn
 
 import zmq
 
-from feedhandler import _native, clock, config, limits, logs, placement, scheduling
+from feedhandler import _native, clock, config, limits, logs, placement, scheduling, secret
 from feedhandler.control import ControlServer
 from feedhandler.counters import Counter, Counters
 from feedhandler.errors import AlreadyRunningError, ConfigError, SegmentError
@@ -127,7 +127,7 @@ def start(kind: Kind, argv: Sequence[str] | None = None) -> Iterator[Runtime]:
     try:
         settings = config.load(options.config, check_host=False)
         name, section = _section(options.config, settings, kind, options.name)
-        _secrets(options.config, settings, section)
+        check_secrets(options.config, section_key(settings, section), section)
         placed = placement.of(options.config, settings)
         unlocked = placement.check_memlock(options.config, settings, name)
     except ConfigError as error:
@@ -198,18 +198,25 @@ def _section(file: str, settings: config.Config, kind: Kind, name: str) -> tuple
     return name, handlers[name]
 
 
-def _secrets(file: str, settings: config.Config, section: Section) -> None:
-    """Raise ConfigError where a variable that this process needs is not in its environment."""
-    wanted: list[tuple[str, str]] = []
+def section_key(settings: config.Config, section: Section) -> str:
+    """Return the key of a process's table, as errors name it."""
     if isinstance(section, config.Handler):
-        i = [handler.name for handler in settings.handler].index(section.name)
-        wanted = [
-            (f"handler[{i}].source[{j}].{key}", getattr(source, key))
-            for j, source in enumerate(section.source)
-            for key in ("password_env", "secret_env")
-        ]
+        return f"handler[{[handler.name for handler in settings.handler].index(section.name)}]"
+    return type(section).__name__.lower()
+
+
+def check_secrets(file: str | Path, key: str, section: Section) -> None:
+    """Raise ConfigError where a secret that this process needs cannot be had; `key` is where its section stands."""
+    wanted: list[tuple[str, Any, str]] = []
+    if isinstance(section, config.Handler):
+        for j, source in enumerate(section.source):
+            wanted += [(f"{key}.source[{j}]", source, name) for name in ("password", "secret")]
+            if source.tls is not None:
+                wanted.append((f"{key}.source[{j}].tls", source.tls, "key_password"))
     elif isinstance(section, config.Bridge):
-        wanted = [("bridge.tokens_env", section.tokens_env)]
-    for key, variable in wanted:
-        if variable and not os.environ.get(variable):
-            raise ConfigError(file, key, f'"{variable}", which is not set', "a variable of the environment")
+        wanted = [("bridge", section, "tokens")]
+    for place, owner, name in wanted:
+        try:
+            secret.read(owner, name)
+        except secret.SecretError as error:
+            raise ConfigError(file, f"{place}.{error.key}", error.got, error.expected) from None

@@ -1,5 +1,6 @@
 // Python faces of the FIX decoder and its receive loop: conversion only.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
 #include "feedhandler/native/bind.hpp"
@@ -36,8 +37,11 @@ nb::tuple run(fh::FixLoop& loop, std::int64_t timeout_ns) {
     return nb::make_tuple(result.code, result.session, detail);
 }
 
-nb::object feed(fh::FixLoop& loop, std::size_t session, nb::bytes data, std::int64_t now_ns) {
-    if (!loop.feed(session, data.c_str(), data.size(), now_ns)) return nb::none();
+// Any buffer of bytes: `bytes`, or a part of the array into which TLS was read.
+using ConstBytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+nb::object feed(fh::FixLoop& loop, std::size_t session, const ConstBytes& data, std::int64_t now_ns) {
+    if (!loop.feed(session, reinterpret_cast<const char*>(data.data()), data.shape(0), now_ns)) return nb::none();
     return message_of(loop, session);
 }
 
@@ -132,7 +136,8 @@ void bind_loop(nb::module_& module) {
     nb::enum_<fh::LoopCode>(module, "LoopCode")
         .value("IDLE", fh::LoopCode::idle)
         .value("MESSAGE", fh::LoopCode::message)
-        .value("CLOSED", fh::LoopCode::closed);
+        .value("CLOSED", fh::LoopCode::closed)
+        .value("READABLE", fh::LoopCode::readable);
     nb::class_<fh::FixLoop>(module, "FixLoop")
         .def(nb::init<fh::RingWriter&, bool, std::int64_t>(), "ring"_a, "spin"_a = false, "coalesce_ns"_a = 0,
              nb::keep_alive<1, 2>())
@@ -167,7 +172,7 @@ void bind_loop(nb::module_& module) {
         .def("ts_recv", [](fh::FixLoop& loop, std::size_t session) { return loop.session(session).ts_recv(); })
         .def("mark_gap", [](fh::FixLoop& loop, std::size_t session) { loop.session(session).mark_gap(); })
         .def("forget_bytes", [](fh::FixLoop& loop, std::size_t session) { loop.session(session).forget_bytes(); })
-        .def("attach", &fh::FixLoop::attach, "session"_a, "fd"_a)
+        .def("attach", &fh::FixLoop::attach, "session"_a, "fd"_a, "foreign"_a = false)
         .def(
             "detach",
             [](fh::FixLoop& loop, std::size_t session) {

@@ -23,6 +23,7 @@ enum class LoopCode : std::uint8_t {
     idle = 0,     // the deadline, or a signal
     message = 1,  // session's message() is the session's to handle; run() goes on behind it
     closed = 2,   // the peer closed, or the socket failed (error)
+    readable = 3,  // a socket that its owner reads (attach) has bytes or has ended; the owner calls feed()
 };
 
 struct LoopResult {
@@ -44,14 +45,15 @@ public:
     FixLoop& operator=(const FixLoop&) = delete;
 
     std::size_t add_session(const FixTable& table, const Inbound::Options& options) {
-        lines_.push_back({std::make_unique<Inbound>(table, ring_, options), -1, false});
+        lines_.push_back({std::make_unique<Inbound>(table, ring_, options), -1, false, false});
         return lines_.size() - 1;
     }
     [[nodiscard]] Inbound& session(std::size_t i) { return *lines_.at(i).inbound; }
     [[nodiscard]] std::size_t sessions() const noexcept { return lines_.size(); }
 
-    // The socket stays the caller's; it must be non-blocking and be detached before it is closed.
-    void attach(std::size_t i, int fd) {
+    // The socket stays the caller's; it must be non-blocking and be detached before it is closed. `foreign`: nothing is
+    // read here, run() returns `readable`; for what is not FIX on the wire, such as TLS.
+    void attach(std::size_t i, int fd, bool foreign = false) {
         detach(i);
         Line& line = lines_.at(i);
         epoll_event event{};
@@ -59,6 +61,7 @@ public:
         event.data.u64 = i;
         if (::epoll_ctl(epoll_.fd(), EPOLL_CTL_ADD, fd, &event) != 0) fail("epoll_ctl");
         line.fd = fd;
+        line.foreign = foreign;
         line.inbound->forget_bytes();
         line.resume = false;
     }
@@ -97,7 +100,7 @@ public:
     }
 
     // The same without a socket: tests, TLS, a wire capture. True: session(i).message() is waiting;
-    // call again with no bytes to go on.
+    // call again with no bytes, or run(), to go on.
     bool feed(std::size_t i, const char* p, std::size_t n, std::int64_t now_ns) {
         Inbound& inbound = session(i);
         if (n > 0) {
@@ -105,6 +108,7 @@ public:
             inbound.filled(n, last_ns_ = std::max(last_ns_, now_ns));
         }
         const bool waiting = inbound.work();
+        lines_[i].resume = waiting;
         inbound.note();
         ring_.publish(last_ns_);
         return waiting;
@@ -125,7 +129,8 @@ private:
     struct Line {
         std::unique_ptr<Inbound> inbound;
         int fd = -1;
-        bool resume = false;  // bytes are buffered behind a message that was handed out
+        bool resume = false;   // bytes are buffered behind a message that was handed out
+        bool foreign = false;  // the owner reads
     };
 
     static constexpr std::int64_t HEARTBEAT_MS = 50;  // the longest sleep: the ring's heartbeat must stay fresh
@@ -156,6 +161,7 @@ private:
     LoopResult read(std::size_t i) {
         Line& line = lines_[i];
         if (line.fd < 0) return {};
+        if (line.foreign) return {LoopCode::readable, i, 0};
         char* room = line.inbound->room(std::max(Inbound::READ_BYTES / 4, line.inbound->missing()));
         const ssize_t got = ::recv(line.fd, room, line.inbound->space(), 0);
         if (got > 0) {

@@ -25,6 +25,8 @@ class Reason(IntEnum):
     STOPPING = 11
     OUTAGE = 12  # unknown_interval: the venue was not heard from ts_event to ts_recv
     CLOCK_STEP = 13
+    OUT_OF_HOURS = 14  # the schedule's
+    REMOVED = 15  # the source, or the instrument, by control
 
 
 class StateWriter:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedhandler import config, config_rules
+from feedhandler import config, config_rules, config_rules_source
 from feedhandler.errors import ConfigError
 
 INSTRUMENT = '{ venue = "EURUSD", symbol = "EUR/USD", tick = 0.00001, lot = 1, price_decimals = 5, size_decimals = 2 }'
@@ -113,11 +113,81 @@ def test_the_example_is_complete_and_shows_the_defaults() -> None:
         config.Conflator,
         config.InstrumentSpec,
     )
-    for table in (*tables, config.Recorder, config.Parquet):
-        assert set(table.__struct_fields__) - {"source", "parquet"} <= words
+    for table in (*tables, config.Recorder, config.Parquet, config.Tls, config.Hours):
+        assert set(table.__struct_fields__) - {"source", "parquet", "tls", "schedule"} <= words
 
 
 REPLACEMENTS = [
+    # sources: endpoints, secrets, TLS, hours
+    (
+        "port = 9880",
+        'port = 9880\nendpoints = ["b.example:1", "c.example"]',
+        'handler[0].source[0].endpoints[1]: got "c.example", expected "host:port", or "[address]:port" for IPv6',
+    ),
+    (
+        "port = 9880",
+        'port = 9880\nendpoints = ["::1:99"]',
+        'handler[0].source[0].endpoints[0]: got "::1:99", expected "host:port", or "[address]:port" for IPv6',
+    ),
+    (
+        "port = 9880",
+        'port = 9880\npassword_env = "A"\npassword_file = "b"',
+        "handler[0].source[0].password_file: got a second place beside password_env, expected one of the two",
+    ),
+    (
+        "port = 9880",
+        'port = 9880\npassword_credential = "../x"',
+        "handler[0].source[0].password_credential: got a path, expected the name of a systemd credential",
+    ),
+    (
+        "port = 9880",
+        'port = 9880\ntls = { ca_file = "/nowhere/ca.pem" }',
+        'handler[0].source[0].tls.ca_file: got "/nowhere/ca.pem", expected a PEM file',
+    ),
+    (
+        "port = 9880",
+        'port = 9880\ntls = { key_file = "k.pem" }',
+        "handler[0].source[0].tls.certificate_file: got nothing, expected a certificate for key_file",
+    ),
+    (
+        "port = 9880",
+        "port = 9880\ntls = { verify = false }",
+        (
+            "handler[0].source[0].tls.verify: got false for an unknown key, expected one of the keys ca_file, server_name, "
+            "certificate_file, key_file, key_password_env, key_password_file, key_password_credential, min_version, "
+            "max_version"
+        ),
+    ),
+    (
+        "port = 9880",
+        'port = 9880\ntls = { min_version = "1.3", max_version = "1.2" }',
+        'handler[0].source[0].tls.max_version: got "1.2", expected at least 1.3',
+    ),
+    (
+        "port = 9880",
+        'port = 9880\ntls = { min_version = "1.1" }',
+        'handler[0].source[0].tls.min_version: got "1.1", expected one of "1.2", "1.3"',
+    ),
+    (
+        "port = 9880",
+        "port = 9880\nschedule = { start = 17:00:00 }",
+        "handler[0].source[0].schedule.end: got nothing, expected a time of day such as 17:00:00",
+    ),
+    (
+        "port = 9880",
+        'port = 9880\nschedule = { start = "5 pm", end = 17:00:00 }',
+        'handler[0].source[0].schedule.start: got "5 pm", expected a time of day such as 17:00:00',
+    ),
+    (
+        "port = 9880",
+        'port = 9880\nschedule = { start = 17:00:00, end = 17:00:00, start_day = "Sun" }',
+        "handler[0].source[0].schedule.end_day: got nothing, expected a day, since the other one is given",
+    ),
+    (
+        "port = 9880",
+        'port = 9880\nschedule = { start = 17:00:00, end = 17:00:00, zone = "New York" }',
+        'handler[0].source[0].schedule.zone: got "New York", expected a time zone such as America/New_York',
+    ),
     # types and ranges
     ("port = 9880", "port = 99999", "handler[0].source[0].port: got 99999, expected 1..65535"),
     ("port = 9880", "port = 0", "handler[0].source[0].port: got 0, expected 1..65535"),
@@ -285,7 +355,7 @@ def test_no_error_shows_a_secret(write: Any) -> None:
 
 
 def test_an_unknown_profile(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config_rules, "profiles", lambda: ["fix44", "fix50"])
+    monkeypatch.setattr(config_rules_source, "profiles", lambda: ["fix44", "fix50"])
     assert refusal(write(GOOD.replace('"fix44"', '"fix45"'))) == (
         'handler[0].source[0].profile: got "fix45", expected one of "fix44", "fix50"'
     )
