@@ -16,7 +16,7 @@ RESERVED = ("conflator", "bridge", "recorder", "supervisor", "derived", "board",
 HOLDS_ITS_CORE = ("spin", "yield")
 
 
-__all__ = ["check", "check_shared_memory", "is_host", "is_loopback", "profiles", "schedules", "sources"]
+__all__ = ["check", "is_host", "is_loopback", "profiles", "schedules", "sources"]
 
 
 def check(file: object, config: "Config") -> None:

@@ -21,7 +21,6 @@ from feedhandler.sources.fix_subscription import Subscription
 from feedhandler.sources.quarantine import Quarantine
 from feedhandler.sources.resolve import Resolver
 from feedhandler.sources.states import Reason, StateWriter, last_received_ns
-from feedhandler.sources.tls import TlsError
 from feedhandler.tick import State
 from feedhandler.wire import fix_profile
 from feedhandler.wire.fix_store import FileStore
@@ -91,14 +90,11 @@ class FeedHandler:
             profile, instruments, prefix=f"{config.name}-{now_ns // 1_000_000:x}", depth=config.market_depth,
             per_message=config.subscribe_per_message, per_s=config.resnapshot_per_s,
         )  # fmt: skip
-        try:
-            return FixSource(
-                config, profile, loop=self.loop, index=index, store=store, subscription=subscription,
-                states=StateWriter(self.ring, source), resolver=self._resolver, log=self._log,
-                log_messages=self._runtime.config.feedhandler.log_level == "debug", heard_ns=heard_ns,
-            )  # fmt: skip
-        except TlsError as error:
-            raise ConfigError(f"source {config.name}", "tls", str(error), "certificates that can be used") from None
+        return FixSource(
+            config, profile, loop=self.loop, index=index, store=store, subscription=subscription,
+            states=StateWriter(self.ring, source), resolver=self._resolver, log=self._log,
+            log_messages=self._runtime.config.feedhandler.log_level == "debug", heard_ns=heard_ns,
+        )  # fmt: skip
 
     def _register(self, source: int, specs: Sequence[InstrumentSpec], keying: Keying) -> list[Instrument]:
         """Return the instruments as the directory has them: what it knew before stays as it was."""

@@ -33,7 +33,7 @@ LOOK_AGAIN_NS = 60_000_000_000  # outside of the session's hours: the clock may 
 class FixSource:
     """A source of one handler process. Main thread only; never blocks.
 
-    Raises TlsError and SecretError where its certificates or secrets cannot be had.
+    Raises ConfigError where its certificates or secrets cannot be had.
     """
 
     def __init__(

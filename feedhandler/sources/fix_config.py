@@ -2,12 +2,13 @@
 
 from datetime import time
 
+from feedhandler import secret
 from feedhandler.config_source import Endpoint, Hours, Source
 from feedhandler.errors import ConfigError
 from feedhandler.sources.connection import Connection
 from feedhandler.sources.dialer import Dialer
 from feedhandler.sources.resolve import Address, Resolver
-from feedhandler.sources.tls import TlsConnection, make_context
+from feedhandler.sources.tls import TlsConnection, TlsError, make_context
 from feedhandler.wire import fix_logon
 from feedhandler.wire.fix_checks import Validation
 from feedhandler.wire.fix_events import LogonHook, Role, SessionConfig
@@ -21,7 +22,14 @@ ENTRIES_MAX = 1 << 18
 
 
 def session_config(source: Source, profile: Profile) -> SessionConfig:
-    """Return what the session needs. Raises SecretError where a secret cannot be had, ConfigError where it is none."""
+    """Return what the session needs. Raises ConfigError where a secret cannot be had, or is none for this venue."""
+    try:
+        return _session_config(source, profile)
+    except secret.SecretError as error:
+        raise ConfigError(f"source {source.name}", error.key, error.got, error.expected) from None
+
+
+def _session_config(source: Source, profile: Profile) -> SessionConfig:
     words = profile.session
     sends_password = not words.logon_hook or fix_logon.HOOKS[words.logon_hook].sends_password
     return SessionConfig(
@@ -86,11 +94,17 @@ def _whole_seconds(at: time) -> time:
 
 
 def dialer(source: Source, resolver: Resolver) -> Dialer:
-    """Return who connects to the source's endpoints. Raises TlsError, SecretError: before anything is connected."""
+    """Return who connects to the source's endpoints. Raises ConfigError where certificates cannot be used."""
     tls = source.tls
     if tls is None:
         return Dialer(source.addresses(), resolver, _open_plain, source)
-    context = make_context(tls)
+    where = f"source {source.name}"
+    try:
+        context = make_context(tls)
+    except TlsError as error:
+        raise ConfigError(where, "tls", str(error), "certificates that can be used") from None
+    except secret.SecretError as error:
+        raise ConfigError(where, f"tls.{error.key}", error.got, error.expected) from None
 
     def open_tls(address: Address, endpoint: Endpoint) -> Connection:
         return TlsConnection(address, tls, context, tls.server_name or endpoint.host)

@@ -9,7 +9,7 @@ from feedhandler import _native
 from feedhandler.config import Source
 from feedhandler.counters import Counters
 from feedhandler.instruments import Directory, Instrument
-from feedhandler.sources.fix import session_config
+from feedhandler.sources.fix_config import session_config
 from feedhandler.sources.fix_subscription import Subscription
 from feedhandler.tick import TICK, Action, Flag, Kind, Side, State
 from feedhandler.wire import fix_profile
