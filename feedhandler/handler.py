@@ -11,7 +11,8 @@ from typing import Any
 
 from feedhandler import _native, process
 from feedhandler.clock import Clock
-from feedhandler.config import Handler, InstrumentSpec, Keying, Source
+from feedhandler.config import Handler, InstrumentSpec, Source
+from feedhandler.config_types import Keying
 from feedhandler.counters import Counter
 from feedhandler.errors import ConfigError
 from feedhandler.instruments import Directory, Instrument
