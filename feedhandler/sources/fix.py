@@ -31,10 +31,7 @@ LOOK_AGAIN_NS = 60_000_000_000  # outside of the session's hours: the clock may 
 
 
 class FixSource:
-    """A source of one handler process. Main thread only; never blocks.
-
-    Raises ConfigError where its certificates or secrets cannot be had.
-    """
+    """A source of one handler process. Main thread only; never blocks. ConfigError: no certificates or secrets."""
 
     def __init__(
         self,
