@@ -43,7 +43,7 @@ def test_the_logon_and_the_requests(monkeypatch):
     assert client.session.state.value == "logged_on"
 
 
-@pytest.mark.parametrize("secret", ["", "no base64!"])
+@pytest.mark.parametrize("secret", ["=", "no base64!"])
 def test_a_secret_that_is_no_base64(monkeypatch, secret):
     monkeypatch.setenv("CB_SECRET", secret)
     with pytest.raises(ConfigError, match="the secret is not base64"):
