@@ -20,9 +20,9 @@
 namespace fh {
 
 enum class LoopCode : std::uint8_t {
-    idle = 0,     // the deadline, or a signal
-    message = 1,  // session's message() is the session's to handle; run() goes on behind it
-    closed = 2,   // the peer closed, or the socket failed (error)
+    idle = 0,      // the deadline, or a signal
+    message = 1,   // session's message() is the session's to handle; run() goes on behind it
+    closed = 2,    // the peer closed, or the socket failed (error)
     readable = 3,  // a socket that its owner reads (attach) has bytes or has ended; the owner calls feed()
 };
 
