@@ -214,7 +214,7 @@ def unlink(
     where: Where | None = None,
     all: bool = False,  # noqa: A002 - the option's name
     dry_run: bool = False,
-    keep_newest: bool = False,
+    newest: bool = False,
     force: bool = False,
     json: bool = False,
 ) -> int:
@@ -230,8 +230,8 @@ def unlink(
         Everything that is dead.
     dry_run
         Say what would go, and remove nothing.
-    keep_newest
-        Leave each ring's newest epoch: a restarted writer takes its notes, the recorder what it has not read.
+    newest
+        Also each dead ring's newest epoch, and with it what a restarted writer takes its notes from.
     force
         Also what a living writer writes. It goes on in memory that nobody new can find.
     json
@@ -241,7 +241,7 @@ def unlink(
     from feedhandler.ring_tool.unlink import Options
     from feedhandler.ring_tool.unlink import unlink as command
 
-    options = Options(dry_run=dry_run, force=force, keep_newest=keep_newest)
+    options = Options(dry_run=dry_run, force=force, newest=newest)
     return command((where or Where()).place(), targets, options, everything=all, as_json=json)
 
 

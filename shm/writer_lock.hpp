@@ -8,8 +8,30 @@
 
 #include "shm/errors.hpp"
 #include "shm/placement.hpp"
+#include "shm/point.hpp"
 
 namespace fh {
+
+// Whether the file of this name is still the one that is open: `ring unlink` removes lock files, under their lock.
+inline bool still_named(const File& file, const std::string& path) noexcept {
+    struct stat open{};
+    struct stat named{};
+    return ::fstat(file.fd(), &open) == 0 && ::stat(path.c_str(), &named) == 0 && open.st_nlink != 0 &&
+           open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
+// Opens and locks a lock file, and makes it where it is not there. A lock on a file that was removed between the two
+// excludes nobody: then once more. The file is open and not locked where somebody else holds it; not ok() where it
+// cannot be opened.
+inline File lock_named(const std::string& name, bool& made, bool& locked) {
+    for (;;) {
+        File file = open_kept(name, made);
+        if (!file.ok()) return file;
+        FH_POINT("lock.opened");
+        locked = try_lock(file);
+        if (!locked || still_named(file, name)) return file;
+    }
+}
 
 class WriterLock {
 public:
@@ -18,9 +40,10 @@ public:
     WriterLock(const std::string& path, const std::string& what, const Placement& placement) {
         const std::string name = path + ".lock";
         bool made = false;
-        file_ = open_kept(name, made);
+        bool locked = false;
+        file_ = lock_named(name, made, locked);
         if (!file_.ok()) fail_segment(name, "opening it");
-        if (!try_lock(file_)) {
+        if (!locked) {
             const auto pid = holder();
             throw SegmentBusy(path, what + " has a writer already, pid " + (pid > 0 ? std::to_string(pid) : "unknown"),
                               pid);

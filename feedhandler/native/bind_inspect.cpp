@@ -12,6 +12,7 @@
 #include "shm/counters.hpp"
 #include "shm/directory.hpp"
 #include "shm/ring_file.hpp"
+#include "shm/writer_lock.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -64,18 +65,22 @@ bool locked(const std::string& path) {
 // An exclusion held: of a ring's or the board's writers, for as long as this object lives.
 class HeldLock {
 public:
-    explicit HeldLock(fh::File file) : file_(std::move(file)) {}
+    HeldLock(fh::File file, bool fresh) : made(fresh), file_(std::move(file)) {}
+
+    const bool made;  // it was not there before
 
 private:
     fh::File file_;
 };
 
-// Null where somebody else holds it.
+// Null where somebody else holds it. Made where it is not there: without, a writer could start meanwhile.
 std::unique_ptr<HeldLock> hold_lock(const std::string& path) {
-    fh::File file = fh::File::open(path, O_RDWR | O_NONBLOCK);
-    if (!file.ok()) fh::fail("opening " + path);
-    if (!fh::try_lock(file)) return nullptr;
-    return std::make_unique<HeldLock>(std::move(file));
+    bool made = false;
+    bool locked = false;
+    fh::File file = fh::lock_named(path, made, locked);
+    if (!file.ok()) fh::fail_segment(path, "opening it");
+    if (!locked) return nullptr;
+    return std::make_unique<HeldLock>(std::move(file), made);
 }
 
 // (wake, parked, epoch_hint) of a parking page; none where it is no such page.
@@ -118,7 +123,7 @@ void bind_inspect(nb::module_& module) {
         .def_prop_ro("claimed", &fh::RingFile::claimed)
         .def_prop_ro("oldest", &fh::RingFile::oldest)
         .def_prop_ro("heartbeat_ns", &fh::RingFile::heartbeat_ns);
-    nb::class_<HeldLock>(module, "HeldLock");
+    nb::class_<HeldLock>(module, "HeldLock").def_ro("made", &HeldLock::made);
     module.def("locked", &locked, "path"_a);
     module.def("hold_lock", &hold_lock, "path"_a);
     module.def("wait_page", &wait_page, "path"_a);

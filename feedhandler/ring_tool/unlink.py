@@ -19,14 +19,16 @@ from feedhandler.ring_tool.segments import Segment, scan, writer_pid
 
 # Of a ring and of the board, what goes last and only with the whole.
 _LAST = ("wait", "lock")
+# Rings that no writer of this release takes notes from.
+_UNREADABLE = ("VERSION_MISMATCH", "DAMAGED")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """`force` takes what lives as well; `keep_newest` leaves each ring's newest epoch to its successor."""
+    """`force` takes what lives as well; `newest` each dead ring's newest epoch, whose notes its successor needs."""
 
     dry_run: bool = False
     force: bool = False
-    keep_newest: bool = False
+    newest: bool = False
 
 
 class Verdict(msgspec.Struct, kw_only=True):
@@ -85,21 +87,19 @@ def _group(place: Place, name: str, members: list[Segment], options: Options) ->
             whole = not writer and all(verdict.goes for verdict in verdicts)
             why = "the rest of it is gone" if whole else "goes with the last of it"
             verdict = Verdict(segment=member, goes=whole, why=why)
-        elif options.keep_newest and rings and member is rings[-1]:
-            verdict = Verdict(segment=member, goes=False, why="the newest epoch, for who comes next")
         else:
             verdict = judge(member, options, writer=writer, newest=bool(rings) and member is rings[-1])
         verdicts.append(_carry_out(verdict, options))
+    if held is not None and held.made:
+        lock.unlink(missing_ok=True)  # nobody's but ours: it was made to keep writers out meanwhile
     del held  # the exclusion ends when everything is done
     return verdicts
 
 
 def _exclude(lock: Path, options: Options) -> tuple[Any, bool]:
     """Return (the lock, whether a writer has it). A dry run only looks: it must refuse no writer that starts."""
-    if not lock.exists():
-        return None, False
     if options.dry_run:
-        return None, _native.locked(str(lock))
+        return None, lock.exists() and _native.locked(str(lock))
     held = _native.hold_lock(str(lock))
     return held, held is None
 
@@ -113,7 +113,8 @@ def _single(place: Place, name: str, segments: list[Segment], options: Options) 
         if segment.kind in _LAST:
             verdict = Verdict(segment=segment, goes=False, why="goes with the last of its ring: name that")
         else:
-            verdict = judge(segment, options, writer=writer)
+            epochs = [each for each in segments if each.kind == "ring" and each.ring == segment.ring]
+            verdict = judge(segment, options, writer=writer, newest=bool(epochs) and segment is epochs[-1])
         return [_carry_out(verdict, options)]
     raise FeedhandlerError(f"{place.shm_dir}/{name}: no such ring or segment")
 
@@ -125,7 +126,9 @@ def judge(segment: Segment, options: Options, *, writer: bool, newest: bool = Fa
     alive, why = living(segment, writer=writer)
     if alive and options.force:
         return Verdict(segment=segment, goes=True, why=f"forced: {why}")
-    if newest and not alive:
+    if newest and not alive and segment.state not in _UNREADABLE:
+        if not options.newest:
+            return Verdict(segment=segment, goes=False, why=f"{why}; the newest epoch, for who comes next: --newest")
         why += "; the newest epoch: who comes next begins without its notes"
     return Verdict(segment=segment, goes=not alive, why=why)
 

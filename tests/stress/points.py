@@ -2,6 +2,7 @@
 
 # Point of the ring's writer: (passages at which it is tried, how the writer's epoch ends: see rig.ENDINGS).
 WRITER = {
+    "lock.opened": ((1,), "no_epoch"),
     "epoch.locked": ((1,), "no_epoch"),
     "epoch.drafted": ((1,), "no_epoch"),
     "epoch.persisted": ((1,), "no_epoch"),

@@ -35,7 +35,7 @@ def test_a_dead_ring_goes_with_all_its_files(tmp_path: Path) -> None:
     epoch = held.epoch
     del held
     (shm / "r1.starting").touch()
-    done = ring("unlink", "r1", "--shm-dir", shm)
+    done = ring("unlink", "r1", "--newest", "--shm-dir", shm)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
     assert [line[:2] for line in lines] == [
@@ -88,15 +88,15 @@ def test_a_dry_run_removes_nothing(tmp_path: Path) -> None:
     epoch = held.epoch
     del held
     before = names(tmp_path)
-    done = ring("unlink", "r1", "--shm-dir", tmp_path, "--dry-run")
+    done = ring("unlink", "r1", "--newest", "--shm-dir", tmp_path, "--dry-run")
     assert done.returncode == 0
     assert done.stdout.splitlines()[0].split()[:3] == ["would", "go", f"r1.{epoch}"]
     assert names(tmp_path) == before
-    found = ring_json("unlink", "r1", "--shm-dir", tmp_path, "--dry-run")
+    found = ring_json("unlink", "r1", "--newest", "--shm-dir", tmp_path, "--dry-run")
     assert {(each["goes"], each["removed"]) for each in found} == {(True, False)}
 
 
-def test_the_newest_epoch_may_be_left_to_its_successor(tmp_path: Path) -> None:
+def test_the_newest_epoch_is_left_to_its_successor(tmp_path: Path) -> None:
     first = writer(tmp_path)
     old = first.epoch
     del first
@@ -107,14 +107,29 @@ def test_the_newest_epoch_may_be_left_to_its_successor(tmp_path: Path) -> None:
     publish(second, trade(1.5, 1))
     newest = second.epoch
     del second
-    assert verdicts("r1", "--shm-dir", tmp_path, "--keep-newest") == {
+    assert verdicts("r1", "--shm-dir", tmp_path) == {
         f"r1.{old}": True,
         f"r1.{newest}": False,
         "r1.wait": False,
         "r1.lock": False,
     }
+    by_name = ring("unlink", f"r1.{newest}", "--shm-dir", tmp_path)
+    assert (by_name.returncode, by_name.stdout.split()[:2]) == (1, ["kept", f"r1.{newest}"])
+    ring("unlink", "--all", "--shm-dir", tmp_path)
     third = writer(tmp_path)
     assert (third.previous_epoch, third.previous_note(0)) == (newest, 42)
+    del third
+    assert set(verdicts("r1", "--newest", "--shm-dir", tmp_path).values()) == {True}
+    assert names(tmp_path) == ["r1.epoch"]
+
+
+def test_a_ring_without_a_lock_leaves_none(tmp_path: Path) -> None:
+    held = writer(tmp_path)
+    epoch = held.epoch
+    del held
+    (tmp_path / "r1.lock").unlink()
+    assert verdicts("r1", "--newest", "--shm-dir", tmp_path) == {f"r1.{epoch}": True, "r1.wait": True}
+    assert names(tmp_path) == ["r1.epoch"]
 
 
 def test_one_epoch_by_name(tmp_path: Path) -> None:
@@ -169,12 +184,12 @@ def test_all_takes_everything_that_is_dead_and_nothing_else(tmp_path: Path) -> N
     board = _native.BoardWriter(str(shm), 5, 100, 7)
     (shm / "conflator.books").touch()
     (shm / "notes.txt").write_text("mine")
-    ring_json("unlink", "--all", "--shm-dir", shm)
+    ring_json("unlink", "--all", "--newest", "--shm-dir", shm)
     left = [name for name in names(shm) if not name.startswith("board")]
     assert left == [f"alive.{held.epoch}", "alive.lock", "alive.wait", "conflator.books", "notes.txt"]
     assert (shm / "board").exists()
     del held, board
-    ring_json("unlink", "--all", "--shm-dir", shm)
+    ring_json("unlink", "--all", "--newest", "--shm-dir", shm)
     assert names(shm) == ["notes.txt"]
     assert (tmp_path / "state" / "instruments.dir").exists()
 
@@ -185,7 +200,7 @@ def test_a_reader_follows_a_ring_that_was_unlinked_and_made_again(tmp_path: Path
     reader.attach()
     publish(first, trade(1.5, 1))
     del first
-    ring("unlink", "r1", "--shm-dir", tmp_path)
+    ring("unlink", "r1", "--newest", "--shm-dir", tmp_path)
     second = writer(tmp_path)
     publish(second, trade(1.75, 1))
     assert reader.read().records["price"].tolist() == [1.5]
