@@ -2,7 +2,7 @@
 
 A golden file is a segment as some layout version wrote it, packed, with what a reader must find in it. Once committed it
 never changes: a kind whose version is there already is left alone (`--again` overwrites it, for a version nobody has
-released yet). What each version promises stands in shm/VERSIONS.md; tests/unit/test_golden.py holds it to that.
+released yet). What each version promises stands in docs/versions.md; tests/unit/test_golden.py holds it to that.
 """
 
 import argparse

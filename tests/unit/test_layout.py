@@ -1,4 +1,4 @@
-"""Sizes and offsets, pinned whole: who changes one must change LAYOUT_VERSION and the contract (shm/README.md) too."""
+"""The record as Python sees it, pinned whole. All bytes of all segments: test_layout_versions.py."""
 
 import numpy as np
 
