@@ -6,7 +6,7 @@ paths; what it refuses it refuses with one ConfigError naming file, key, value a
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -208,16 +208,21 @@ def _complete(config: Config, base: Path) -> None:
     config.recorder.journal_dir = absolute(config.recorder.journal_dir or f"{var}/journal")
     if config.recorder.parquet is not None:
         config.recorder.parquet.dir = absolute(config.recorder.parquet.dir or f"{var}/parquet")
-    for owner, keys in _files(config):
+    config.bridge.tokens_file = absolute(config.bridge.tokens_file) if config.bridge.tokens_file else ""
+    complete_sources((source for _, source in config_rules.sources(config)), base)
+
+
+def complete_sources(sources: Iterable[Source], base: Path) -> None:
+    """Make every path of sources absolute; relative ones are so to `base`, the configuration's folder."""
+    for owner, keys in _files(sources):
         for key in keys:
             if value := getattr(owner, key):
-                setattr(owner, key, absolute(value))
+                setattr(owner, key, os.path.normpath(base / value))
 
 
-def _files(config: Config) -> Iterator[tuple[Struct, tuple[str, ...]]]:
-    """Yield every table that names files, with those keys."""
-    yield config.bridge, ("tokens_file",)
-    for _, source in config_rules.sources(config):
+def _files(sources: Iterable[Source]) -> Iterator[tuple[Struct, tuple[str, ...]]]:
+    """Yield every table of sources that names files, with those keys."""
+    for source in sources:
         yield source, ("instruments_file", "password_file", "secret_file")
         if source.tls is not None:
             yield source.tls, ("ca_file", "certificate_file", "key_file", "key_password_file")

@@ -113,9 +113,12 @@ class Conflator:
             self._wanted.setdefault(source, set()).add(instrument)
         if not self._wanted or now_ns < self._retry_ns:
             return
-        alive = {ring["ring"] for ring in self.native.rings() if ring["writer"] == _ALIVE}
+        rings = self.native.rings()
+        # A handler may have got sources since we started: what speaks in its ring is its own.
+        self._handler_of.update((source, ring["ring"]) for ring in rings for source in ring["sources"])
+        alive = {ring["ring"] for ring in rings if ring["writer"] == _ALIVE}
         for source in list(self._wanted):
-            if self._handler_of[source] not in alive:
+            if self._handler_of.get(source) not in alive:
                 continue  # its successor subscribes anew by itself, and tells us if we lack more
             instruments = self._wanted[source]
             try:

@@ -37,10 +37,19 @@ class Runtime:
     """
 
     def __init__(
-        self, kind: Kind, name: str, settings: config.Config, section: Any, log: Any, *, placed: _native.Placement
+        self,
+        kind: Kind,
+        name: str,
+        settings: config.Config,
+        section: Any,
+        log: Any,
+        *,
+        placed: _native.Placement,
+        path: str = "",
     ) -> None:
         self.kind = kind
         self.name = name
+        self.path = path  # of the configuration
         self.config = settings
         self.section = section
         self.placement = placed
@@ -140,7 +149,7 @@ def start(kind: Kind, argv: Sequence[str] | None = None) -> Iterator[Runtime]:
         placement.make_folder(settings.feedhandler.shm_dir, placed)
         for folder in (settings.feedhandler.state_dir, settings.feedhandler.run_dir):
             Path(folder).mkdir(parents=True, exist_ok=True)
-        runtime = Runtime(kind, name, settings, section, log, placed=placed)
+        runtime = Runtime(kind, name, settings, section, log, placed=placed, path=options.config)
     except (AlreadyRunningError, ConfigError, SegmentError) as error:
         # The other one may be about to end, the memory be given back: worth another try, unlike a bad configuration.
         _refuse(str(error), limits.EXIT_FAILED)

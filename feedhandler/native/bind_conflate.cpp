@@ -93,6 +93,9 @@ nb::list ring_status(Engine& self) {
     for (const fh::Input& input : self.conflator.inputs()) {
         nb::dict ring;
         ring["ring"] = input.reader.name();
+        nb::list sources;
+        for (const auto id : input.sources) sources.append(self.conflator.registry().sources()[id]->name);
+        ring["sources"] = sources;
         ring["epoch"] = input.reader.attached() ? input.reader.epoch() : 0;
         ring["next"] = input.reader.next();
         ring["published"] = input.reader.attached() ? input.reader.published() : 0;

@@ -95,7 +95,7 @@ void bind_directory(nb::module_& module) {
         .def("sync", &fh::Directory::sync, nb::call_guard<nb::gil_scoped_release>())
         .def("find", &fh::Directory::find, "source"_a, "venue_symbol"_a)
         .def("of_symbol", &of_symbol, "symbol"_a, nb::sig("def of_symbol(self, symbol: str) -> list[int]"))
-        .def("add_source", &fh::Directory::add_source, "name"_a)
+        .def("add_source", &fh::Directory::add_source, "name"_a, nb::call_guard<nb::gil_scoped_release>())
         .def("source_id", &fh::Directory::source_id, "name"_a)
         .def(
             "source_name",

@@ -148,6 +148,13 @@ void bind_loop(nb::module_& module) {
                 loop.session(session).symbols().add({symbol.c_str(), symbol.size()}, instrument);
             },
             "session"_a, "symbol"_a, "instrument"_a)
+        .def("remove_session", &fh::FixLoop::remove_session, "session"_a)
+        .def(
+            "remove_symbol",
+            [](fh::FixLoop& loop, std::size_t session, nb::bytes symbol) {
+                return loop.session(session).symbols().remove({symbol.c_str(), symbol.size()});
+            },
+            "session"_a, "symbol"_a)
         .def(
             "set_decimals",
             [](fh::FixLoop& loop, std::size_t session, std::uint32_t instrument, int price, int size) {

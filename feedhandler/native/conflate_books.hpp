@@ -24,7 +24,10 @@ public:
     void apply(const Input& input, const Record& record) {
         const Stamp stamp{record.ts_event, record.ts_recv, input.reader.epoch(), record.seq, input.index};
         if (record.instrument == 0) {
-            if (record.kind == Kind::state) source_state(record, stamp, /*from_ring=*/true);
+            if (record.kind == Kind::state) {
+                registry_.heard_in(record.source, input.index);
+                source_state(record, stamp, /*from_ring=*/true);
+            }
             return;
         }
         InstrumentState* state = registry_.instrument(record.instrument);

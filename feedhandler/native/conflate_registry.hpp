@@ -41,6 +41,17 @@ public:
         if (id >= sources_.size()) refresh();
         return id < sources_.size() && id != 0 ? sources_[id].get() : nullptr;
     }
+    // A source spoke in this ring, so it is the ring's, whatever the configuration said when we started: a handler
+    // may have got it since, or another one have had it. Called for STATE records only.
+    void heard_in(std::uint16_t id, std::uint32_t ring) {
+        SourceState* state = source(id);
+        if (state == nullptr || ring >= inputs_.size()) return;
+        auto& own = inputs_[ring].sources;
+        if (std::find(own.begin(), own.end(), id) != own.end()) return;
+        for (Input& input : inputs_) std::erase(input.sources, id);
+        own.push_back(id);
+        state->ring = ring;
+    }
     InstrumentState* instrument(std::uint32_t id) {
         if (id < instruments_.size() && instruments_[id]) return instruments_[id].get();
         if (directory_.get(id) == nullptr) refresh();

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <stdexcept>
 #include <vector>
 
 #include "feedhandler/native/fix_inbound.hpp"
@@ -44,11 +45,24 @@ public:
     FixLoop(const FixLoop&) = delete;
     FixLoop& operator=(const FixLoop&) = delete;
 
+    // In the place of one that was removed, or behind the last.
     std::size_t add_session(const FixTable& table, const Inbound::Options& options) {
-        lines_.push_back({std::make_unique<Inbound>(table, ring_, options), -1, false, false});
-        return lines_.size() - 1;
+        const auto free = std::find_if(lines_.begin(), lines_.end(), [](const Line& line) { return !line.inbound; });
+        const auto place = free == lines_.end() ? lines_.emplace(lines_.end()) : free;
+        place->inbound = std::make_unique<Inbound>(table, ring_, options);
+        return static_cast<std::size_t>(place - lines_.begin());
     }
-    [[nodiscard]] Inbound& session(std::size_t i) { return *lines_.at(i).inbound; }
+    // The others keep their numbers, places and bytes.
+    void remove_session(std::size_t i) {
+        (void)session(i);
+        detach(i);
+        lines_[i].inbound.reset();
+    }
+    [[nodiscard]] Inbound& session(std::size_t i) {
+        Inbound* inbound = lines_.at(i).inbound.get();
+        if (inbound == nullptr) throw std::out_of_range("this session was removed");
+        return *inbound;
+    }
     [[nodiscard]] std::size_t sessions() const noexcept { return lines_.size(); }
 
     // The socket stays the caller's; it must be non-blocking and be detached before it is closed. `foreign`: nothing is

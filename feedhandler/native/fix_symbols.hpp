@@ -48,6 +48,20 @@ public:
         last_ = {};
     }
 
+    // False: it is not there.
+    bool remove(std::string_view symbol) {
+        std::vector<char> text(symbol.begin(), symbol.end());
+        text.resize(symbol.size() + FIELD_SLACK);
+        const Text wanted{text.data(), text.data() + symbol.size()};
+        Slot& slot = slots_[probe(key_of(wanted), wanted)];
+        if (slot.instrument == 0) return false;
+        slot.instrument = 0;
+        --count_;
+        rehash(slots_.size());  // what probed past the hole finds its place anew; the text stays in the arena
+        last_ = {};
+        return true;
+    }
+
     // 0 where the symbol is not ours. The text is a message's: FIELD_SLACK bytes behind it are readable.
     [[nodiscard, gnu::always_inline]] std::uint32_t find(Text symbol) noexcept {
         // Most are the one before.
@@ -119,8 +133,10 @@ private:
         return i;
     }
 
-    void grow() {
-        std::vector<Slot> old(slots_.size() * 2);
+    void grow() { rehash(slots_.size() * 2); }
+
+    void rehash(std::size_t places) {
+        std::vector<Slot> old(places);
         old.swap(slots_);
         const std::size_t mask = slots_.size() - 1;
         for (const Slot& slot : old) {

@@ -66,7 +66,7 @@ class FixSource:
             self.session, subscription, self._sync,
             per_s=config.requests_per_s, resnapshot_per_s=config.resnapshot_per_s,
         )  # fmt: skip
-        self._heard_ns = heard_ns  # when the venue was last heard, over all connections; 0 = never
+        self.heard_ns = heard_ns  # when the venue was last heard, over all connections; 0 = never
         self._logged_on = False  # on this connection
         self._reconnect_after_gap = False
         self._stopping = Reason.NONE
@@ -133,12 +133,12 @@ class FixSource:
         """A connection is being opened, or output waits for the socket: look again soon."""
         return self._line.busy
 
-    def close(self, now_ns: int) -> None:
-        """Give up connection and store."""
+    def close(self, now_ns: int, *, durable: bool = True) -> None:
+        """Give up connection and store; not `durable`: without waiting for the disk."""
         self._line.dialer.cancel()
         self._take_sequence()
         self._drop(self._stopping or Reason.STOPPING, now_ns)
-        self._store.close()
+        self._store.close(durable=durable)
 
     def next_timer_ns(self) -> int:
         """When do_work has something to do."""
@@ -208,7 +208,7 @@ class FixSource:
         self.requests.forget()
         self._give_sequence()
         self.counts["disconnects"] += 1
-        self._heard_ns = max(self._heard_ns, self._loop.ts_recv(self._index))
+        self.heard_ns = max(self.heard_ns, self._loop.ts_recv(self._index))
         self.states.write(State.DISCONNECTED, reason, now_ns)
 
     # ---- the session ----
@@ -274,8 +274,8 @@ class FixSource:
         self._logged_on = True
         self._log.info("logged on", reset=reset, next_in=self.session.next_in)
         self.states.write(State.CONNECTED, Reason.LOGGED_ON, now_ns)
-        if self._heard_ns:
-            self._unknown(Reason.SEQUENCE_RESET if reset else Reason.OUTAGE, now_ns, self._heard_ns)
+        if self.heard_ns:
+            self._unknown(Reason.SEQUENCE_RESET if reset else Reason.OUTAGE, now_ns, self.heard_ns)
         self.requests.everything(now_ns)
 
     def _on_gap(self, gap: ev.Gap, now_ns: int) -> None:

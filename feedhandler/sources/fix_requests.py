@@ -1,16 +1,14 @@
 """What one FIX source asks of its venue: at the pace that is allowed, until the answers have come."""
 
 from collections import deque
-from typing import TYPE_CHECKING
 
+from feedhandler.instruments import Instrument
 from feedhandler.sources.fix_subscription import Subscription
 from feedhandler.sources.fix_sync import Sync
 from feedhandler.sources.throttle import Throttle
 from feedhandler.wire.fix_events import SessionState
+from feedhandler.wire.fix_message import Field
 from feedhandler.wire.fix_session import Session
-
-if TYPE_CHECKING:
-    from feedhandler.wire.fix_message import Field
 
 
 class Requests:
@@ -56,6 +54,18 @@ class Requests:
         self._subscription.want(None)
         books = self._subscription.active
         self._sync.expect(books, now_ns, int(books / self._resnapshot_per_s * 1e9))
+
+    def add(self, instruments: list[Instrument]) -> None:
+        """Subscribe to more instruments, now or with the next Logon; nothing else is asked for anew."""
+        self._queue(self._subscription.add(instruments))
+
+    def remove(self, ids: list[int]) -> None:
+        """End the subscription of instruments."""
+        self._queue(self._subscription.remove(ids))
+
+    def _queue(self, requests: list[list[Field]]) -> None:
+        if self._session.state is SessionState.LOGGED_ON:  # else the Logon is followed by everything
+            self._waiting.extend(requests)
 
     def refused(self, request_id: str, text: str) -> None:
         """Note that the venue refused a request: its books are not waited for."""

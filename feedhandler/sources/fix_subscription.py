@@ -68,9 +68,40 @@ class Subscription:
         self._active.clear()
         self._waiting.clear()
         self.rejected.clear()
-        ids = list(self._instruments)
+        return self._subscribe_to(list(self._instruments))
+
+    def _subscribe_to(self, ids: list[int]) -> list[list[Field]]:
         chunks = [ids[i : i + self._per_message] for i in range(0, len(ids), self._per_message)]
         return [self._subscribe(Request(chunk, types)) for types in self._entry_types for chunk in chunks]
+
+    @property
+    def ids(self) -> list[int]:
+        """Every instrument."""
+        return list(self._instruments)
+
+    def add(self, instruments: list[Instrument]) -> list[list[Field]]:
+        """Take more instruments; return the requests that subscribe to them, and to nothing else."""
+        self._instruments.update((instrument.id, instrument) for instrument in instruments)
+        return self._subscribe_to([instrument.id for instrument in instruments])
+
+    def remove(self, ids: Iterable[int]) -> list[list[Field]]:
+        """Drop instruments; return the requests that end what has them.
+
+        FIX ends whole requests: those that stay are asked for anew behind the end, so their books come afresh.
+        """
+        gone, requests = set(ids), []
+        for request_id, request in list(self._active.items()):
+            if not gone & set(request.ids):
+                continue
+            del self._active[request_id]
+            requests.append(self._request(request_id, b"2", request))
+            if rest := [instrument for instrument in request.ids if instrument not in gone]:
+                requests.append(self._subscribe(Request(rest, request.entry_types)))
+        for instrument in gone:
+            self._instruments.pop(instrument, None)
+            self._waiting.pop(instrument, None)
+            self._asked_ns.pop(instrument, None)
+        return requests
 
     def want(self, ids: Iterable[int] | None) -> int:
         """Queue instruments for a fresh book (None = all); return how many are queued by this. KeyError: not ours."""

@@ -7,6 +7,8 @@ import numpy as np
 from feedhandler import _native
 from feedhandler.tick import TICK, Flag, Kind, State
 
+CLEARED_AT_ONCE = 128  # records between two publications: the smallest ring has eight times as many
+
 
 class Reason(IntEnum):
     """Why a source's state changed: `ref` of its STATE record. Values never change their meaning."""
@@ -53,6 +55,19 @@ class StateWriter:
         self._ring.publish(now_ns)
         if state not in (State.UNKNOWN_INTERVAL, State.CLOCK_STEP):
             self.state, self.reason = state, reason
+
+    def clear_books(self, instruments: list[int], now_ns: int) -> None:
+        """Append a BOOK_CLEAR for each instrument (directory ids) and publish them: their books are over."""
+        records = np.zeros(len(instruments), TICK)
+        records["ts_event"] = records["ts_recv"] = now_ns
+        records["price"] = records["size"] = np.nan
+        records["instrument"] = instruments
+        records["source"] = self._source
+        records["kind"] = Kind.BOOK_CLEAR
+        records["flags"] = Flag.LAST
+        for i in range(0, len(records), CLEARED_AT_ONCE):
+            self._ring.append(records[i : i + CLEARED_AT_ONCE].view(np.uint8))
+            self._ring.publish(now_ns)
 
 
 def last_received_ns(shm_dir: str, ring: str, epoch: int, last: int) -> int:

@@ -160,9 +160,10 @@ class FileStore(Numbered):
         self._numbers.buffer.flush()
         os.fsync(self._sent_fd)
 
-    def close(self) -> None:
-        """Sync, unmap, unlock. `address` is invalid afterwards."""
-        self.sync()
+    def close(self, *, durable: bool = True) -> None:
+        """Sync, unmap, unlock. `address` is invalid afterwards. Not `durable`: without waiting for the disk."""
+        if durable:
+            self.sync()
         self._numbers.close()
         os.close(self._sent_fd)
         os.close(self._seq_fd)

@@ -26,7 +26,7 @@ keying = "{keying}"
 {where}
 sender = "FH"
 target = "SIM"
-heartbeat_s = 1
+heartbeat_s = {heartbeat_s}
 gap_policy = "{policy}"
 reconnect_min_s = 0.05
 {more}
@@ -57,7 +57,7 @@ class Site:
 
     def __init__(
         self, folder, keying="price", policy="resend", *, more="", tables="", where=plain, log_level="info",
-        venue_options=(), environment=None,
+        venue_options=(), environment=None, heartbeat_s=1,
     ):  # fmt: skip
         self.folder = folder
         self.processes = []
@@ -71,7 +71,13 @@ class Site:
         until(lambda: port.exists() and port.read_text().strip())
         self.port = int(port.read_text())
         self.log_path = folder / "handler.log"
-        lines = {"where": where(self.port), "more": more, "tables": tables, "log_level": log_level}
+        lines = {
+            "where": where(self.port),
+            "more": more,
+            "tables": tables,
+            "log_level": log_level,
+            "heartbeat_s": heartbeat_s,
+        }
         (folder / "c.toml").write_text(CONFIG.format(shm=folder / "shm", keying=keying, policy=policy, **lines))
         self.ctl = folder / "var/t/run/h1.ctl"
         self.start_handler()

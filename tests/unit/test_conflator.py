@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from feedhandler import _native, zmq_native
 from feedhandler.board import Board
 from feedhandler.counters import Counter, read_file
+from feedhandler.instruments import Instrument
 from feedhandler.tick import TICK, Flag, Kind, Side, State
 from tests.support.conflating import (
     BBO,
@@ -224,6 +225,25 @@ def test_a_restarted_handler_is_followed(tmp_path: Path) -> None:
         found += messages(bench.engine.take())
     assert bodies(found, "bbo")[-1] == [8.0, 1.0, None, None, 0, 0]
     assert bench.engine.resnapshots() == []
+
+
+def test_a_source_that_a_handler_got_later_is_its_rings(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.enable(STATE)
+    bench.run()
+    late = bench.directory.add_source("late")
+    book = bench.directory.add(Instrument(source=late, venue_symbol="L", symbol="L/USD", keying="price"))
+    bench.event({**state(State.SYNCED), "source": late})
+    bench.event({**clear(), "source": late, "instrument": book})
+    bench.run()
+    assert [(ring["ring"], sorted(ring["sources"])) for ring in bench.engine.rings()] == [("h", ["late", "venue"])]
+    bench.ring = None  # its writer is gone: all of its sources have a state that says so
+    gc.collect()
+    found = []
+    for _ in range(20):
+        bench.engine.run(PARK, 25_000_000, 0, 0)
+        found += messages(bench.engine.take())
+    assert {topic for topic, _ in found} >= {"state|*|venue", "state|*|late"}
 
 
 SIDES = st.sampled_from([Side.BID, Side.ASK])

@@ -66,6 +66,31 @@ def test_resubscribing_ends_and_renews_the_whole_request():
     assert one.active == 5
 
 
+def test_more_instruments_are_asked_for_and_nothing_else_is():
+    one = subscription(2)
+    one.all()
+    more = [Instrument(id=i, source=1, venue_symbol=f"S{i}", symbol=f"S{i}") for i in (7, 8, 9)]
+    asked = [text(request) for request in one.add(more)]
+    assert [request[request.index("146=") :] for request in asked] == ["146=2|55=S7|55=S8", "146=1|55=S9"]
+    assert [request[: request.index("|264")] for request in asked] == ["262=p-2|263=1", "262=p-3|263=1"]
+    assert (one.ids, one.active) == ([1, 2, 7, 8, 9], 5)
+
+
+def test_removed_instruments_end_their_requests_and_no_others():
+    one = subscription(5)
+    one.all()  # p-1: 1 2, p-2: 3 4, p-3: 5
+    one.want([2, 4])
+    asked = [text(request) for request in one.remove([2, 5])]
+    assert [(r[: r.index("|264")], r[r.index("146=") :]) for r in asked] == [
+        ("262=p-1|263=2", "146=2|55=S1|55=S2"),
+        ("262=p-4|263=1", "146=1|55=S1"),
+        ("262=p-3|263=2", "146=1|55=S5"),
+    ]
+    assert (one.ids, one.active, one.waiting) == ([1, 3, 4], 3, 1)
+    with pytest.raises(KeyError):
+        one.want([2])
+
+
 def test_a_damaged_book_is_not_asked_for_again_and_again():
     one = subscription()
     one.all()
