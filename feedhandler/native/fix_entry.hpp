@@ -71,6 +71,7 @@ public:
         : table_(table),
           symbols_(symbols),
           stage_(stage),
+          ring_(stage.ring()),
           counts_(counts),
           source_(source),
           entries_(table.id_keyed() ? entries_max : 1, table.id_scope),
@@ -132,6 +133,7 @@ private:
     void forget_book(std::uint32_t instrument) noexcept;
     void fill_size(Numbers& numbers, const MessageState& message) const noexcept;
     bool is_next(const SectionFields& entry, MessageState& message);
+    template <bool Plain>
     void put_level(MessageState& message, const Numbers& numbers, std::uint64_t ref, Side side, Action action);
     void write_level_by_price(const SectionFields& entry, MessageState& message, Side side, Action action);
     void write_range(const SectionFields& entry, MessageState& message, Side side, Action action);
@@ -160,7 +162,8 @@ private:
     static bool is_removal(Action action) noexcept {
         return action == Action::remove || action == Action::remove_through || action == Action::remove_from;
     }
-    static bool is_of_one_level(Action action) noexcept { return action != Action::none && action <= Action::remove; }
+    static bool is_of_one_level(Action action) noexcept { return static_cast<unsigned>(action) - 1 < 3; }
+    static_assert(Action::add == Action{1} && Action::remove == Action{3});
     void lose(MessageState& message, FixCount why, bool book) {
         blame(message, why);
         if (book) damage(message, why);
@@ -177,13 +180,16 @@ private:
         record.flags = message.flags | flags;
         return record;
     }
-    [[gnu::always_inline]] void append(const Record& record) {
+    void append(const Record& record) {
         stage_.append(record);
-        if (check_.on()) [[unlikely]]
-            check_.observe(record);
+        if (check_.on()) check_.observe(record);
     }
+    template <bool Plain = false>
     [[gnu::always_inline]] void append_tick(MessageState& message, const Record& record) {
-        append(record);
+        if constexpr (Plain)
+            ring_.append(record);
+        else
+            append(record);
         message.flags &= static_cast<std::uint8_t>(~flag::gap);  // said once
         ++message.ticks;
     }
@@ -198,6 +204,7 @@ private:
     const FixTable& table_;
     SymbolMap& symbols_;
     EventStage& stage_;
+    RingWriter& ring_;  // where plain levels go at once: nobody else wants them
     FixCounts& counts_;
     std::uint16_t source_;
     std::uint32_t open_snapshot_ = 0;

@@ -59,6 +59,7 @@ inline EntryWriter::Numbers EntryWriter::read_numbers(const SectionFields& entry
 }
 
 // A level of a price-keyed book. Its numbers are good.
+template <bool Plain>
 [[gnu::always_inline]] inline void EntryWriter::put_level(MessageState& message, const Numbers& numbers,
                                                           std::uint64_t ref, Side side, Action action) {
     const bool removal = is_removal(action);
@@ -70,7 +71,7 @@ inline EntryWriter::Numbers EntryWriter::read_numbers(const SectionFields& entry
     // A size of nothing is a delete; in a snapshot it is what the venue shows.
     const bool nothing = (numbers.size == 0) & !removal & !message.snapshot;
     record.action = nothing ? Action::remove : action;
-    append_tick(message, record);
+    append_tick<Plain>(message, record);
 }
 
 // The same by all the rules: numbers may be missing, rounded or bad.
@@ -85,7 +86,7 @@ inline void EntryWriter::write_level_by_price(const SectionFields& entry, Messag
     if (numbers.bad) return lose(message, FixCount::bad_number, true);
     if (std::isnan(numbers.price)) return lose(message, FixCount::no_price, true);
     if (!removal && std::isnan(numbers.size)) return lose(message, FixCount::no_size, true);
-    put_level(message, numbers, entry_seq(entry, message), side, action);
+    put_level<false>(message, numbers, entry_seq(entry, message), side, action);
 }
 
 inline void EntryWriter::write_trade(const SectionFields& entry, MessageState& message, Action action) {
@@ -172,7 +173,7 @@ inline void EntryWriter::write_plain(const SectionFields& entry, MessageState& m
         const Decimal price = message_decimal(entry[Role::price]);
         const Decimal size = message_decimal(entry[Role::size]);
         if (price.status == Parse::ok && size.status == Parse::ok && size.value >= 0) [[likely]]
-            return put_level(message, {price.value, size.value, 0, false}, message.venue_seq, side, action);
+            return put_level<true>(message, {price.value, size.value, 0, false}, message.venue_seq, side, action);
     }
     write_carefully(entry, message);
 }

@@ -18,11 +18,14 @@ public:
         if (spans_) held_.reserve(4096);
     }
 
-    [[gnu::always_inline]] void append(const Record& record) {
-        if (!spans_) [[likely]]
-            return ring_.append(record);
-        held_.push_back(record);
+    void append(const Record& record) {
+        if (spans_)
+            held_.push_back(record);
+        else
+            ring_.append(record);
     }
+    // Only for who knows that events do not span messages.
+    [[nodiscard]] RingWriter& ring() noexcept { return ring_; }
     [[nodiscard]] bool full() const noexcept { return held_.size() >= HELD_MAX; }
     // Records of an event whose end has not come.
     [[nodiscard]] bool holding() const noexcept { return !held_.empty(); }
@@ -32,8 +35,8 @@ public:
         bool refused;  // the ring has a SKIP in their place
     };
     Ended end() {
-        for (const Record& record : held_) ring_.append(record);
-        held_.clear();
+        if (spans_) [[unlikely]]
+            pass_on();
         const bool staged = ring_.event_size() > 0;
         const auto refused = ring_.refused();
         ring_.end_event();
@@ -53,6 +56,11 @@ public:
     }
 
 private:
+    [[gnu::noinline]] void pass_on() {
+        for (const Record& record : held_) ring_.append(record);
+        held_.clear();
+    }
+
     RingWriter& ring_;
     bool spans_;
     std::vector<Record> held_;

@@ -100,9 +100,9 @@ struct FixTable {
         if (role == Role::event_end) spans_messages = true;
     }
     [[nodiscard]] bool id_keyed() const noexcept { return keying == Keying::id; }
-    // A level is its side, price and size, and nothing else is to be looked at.
+    // A level is its side, price and size, nothing else is to be looked at, and it goes to the ring at once.
     [[nodiscard]] bool plain() const noexcept {
-        return keying == Keying::price && size_unknown == 0 &&
+        return keying == Keying::price && size_unknown == 0 && !spans_messages && !checks_book &&
                (gap_check == GapCheck::none || gap_check == GapCheck::message);
     }
     [[nodiscard]] Role role(std::uint32_t tag) const noexcept { return tag < TAGS ? roles[tag] : Role::none; }

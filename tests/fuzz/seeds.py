@@ -17,6 +17,10 @@ BODIES = (
     f"W|{HEAD}268=0|55=EURUSD",
     f"W|43=Y|{HEAD}95=3|96=\x01\x01\x01|55=A-LONG-SYMBOL-OF-24-CHRS|268=1|269=0|278=a|270=1|271=1",
     f"X|{HEAD}268=9|279=0|279=0|269=0|269=1|=5|nonsense|354=11|355=270=5|279=2",
+    f"W|{HEAD}55=EURUSD|83=4|893=N|268=2|269=0|1023=1|270=1.5|271=2|269=1|1023=1|270=1.6|271=0|5041=974947235",
+    f"X|{HEAD}55=EURUSD|83=6|268=3|279=0|269=0|1023=1|270=1.51|271=3|279=2|269=0|1023=2|279=1|269=1|1023=1|271=4|893=Y",
+    f"X|{HEAD}268=3|279=3|269=0|55=EURUSD|1023=1|279=4|269=1|1023=1|279=5|269=0|1023=1|270=1.4|271=1|5041=1",
+    f"X|{HEAD}893=N|268=2|279=1|270=1.5|271=9|269=0|55=EURUSD|25043=5|25044=6|279=2|270=1.6|269=1",
     "0|34=2|49=SIM|56=FH|52=20261121-11:00:00",
 )
 VALUES = (
@@ -52,7 +56,7 @@ def inputs(target: str, captures: Path | None) -> Iterator[bytes]:
     stream = b"".join(frame(body.replace(b"|", b"\x01")) for body in bodies)
     match target:
         case "decode_fuzz":
-            for table in (b"0", b"1", b"2", b"3"):
+            for table in (b"0", b"1", b"2", b"3", b"4", b"5", b"6", b"7"):
                 yield from (table + body + b"\n" + body for body in [*bodies, *seen])
                 yield table + everything
         case "frame_fuzz":

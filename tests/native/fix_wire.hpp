@@ -43,9 +43,10 @@ struct Wire {
     fh::RingReader reader;
     fh::FixLoop loop;
 
-    explicit Wire(bool id_keyed, std::size_t message_max = 1 << 20)
+    explicit Wire(bool id_keyed, std::size_t message_max = 1 << 20) : Wire(plain_table(id_keyed), message_max) {}
+    explicit Wire(const fh::FixTable& table, std::size_t message_max = 1 << 20)
         : dir(folder()), ring(dir, dir, "t", 4096), reader(dir, "t"), loop(ring, false) {
-        loop.add_session(plain_table(id_keyed), {7, 0, message_max, 1024});
+        loop.add_session(table, {7, 0, message_max, 1024});
         auto& session = loop.session(0);
         session.symbols().add("EURUSD", 1);
         session.symbols().add("USDJPY", 2);

@@ -26,6 +26,7 @@ public:
         symbols_.add("EURUSD", 1);
         symbols_.add("USDJPY", 2);
         symbols_.add("A-LONG-SYMBOL-OF-24-CHRS", 3);
+        decoder_.writer().check().set_decimals(1, 5, 2);
     }
 
     // Says whether it was market data. The records are read out at once, so that the ring never laps.
@@ -73,10 +74,34 @@ private:
     std::size_t read_ = 0;
 };
 
+// What only some venues have: positions, numbers of their own, checksums, events over several messages.
+void add_more(fh::FixTable& table, unsigned choice) {
+    using fh::Role;
+    table.types['7'] = fh::EntryType::ignored;
+    table.actions['3'] = fh::Action::remove_through;
+    table.actions['4'] = fh::Action::remove_from;
+    table.actions['5'] = fh::Action::overlay;
+    table.set_role(1023, Role::position);
+    table.set_role(893, Role::event_end);
+    table.set_role(5041, Role::book_check);
+    table.checks_book = (choice & 1) != 0;
+    table.gap_check = choice == 0 ? fh::GapCheck::message : fh::GapCheck::entry;
+    if (choice == 2) table.keying = fh::Keying::position;
+    if (choice == 2) table.position_depth = 3;
+    if (choice != 3) return;
+    table.keying = fh::Keying::price;
+    table.size_unknown = 1;
+    table.gap_check = fh::GapCheck::range;
+    table.roles[83] = Role::none;
+    table.set_role(25044, Role::venue_seq);
+    table.set_role(25043, Role::first_update);
+}
+
 fh::FixTable table_of(unsigned choice) {
     fh::FixTable table = plain_table((choice & 1) != 0);
     if ((choice & 2) != 0) table.id_scope = fh::IdScope::instrument;
     table.types['3'] = fh::EntryType::index;
+    if ((choice & 4) != 0) add_more(table, choice & 3);
     return table;
 }
 
@@ -85,10 +110,11 @@ fh::FixTable table_of(unsigned choice) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static Side fast_side;
     static Side slow_side;
-    static const fh::FixTable tables[] = {table_of(0), table_of(1), table_of(2), table_of(3)};
+    static const fh::FixTable tables[] = {table_of(0), table_of(1), table_of(2), table_of(3),
+                                          table_of(4), table_of(5), table_of(6), table_of(7)};
     if (size == 0) return 0;
     std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
-    const fh::FixTable& table = tables[data[0] & 3];
+    const fh::FixTable& table = tables[data[0] & 7];
     Twin fast(fast_side, table, true);
     Twin slow(slow_side, table, false);
     for (int lines = 0; !input.empty() && lines < 40; ++lines) {
