@@ -37,8 +37,8 @@ def test_there_is_a_compiler() -> None:
 
 @pytest.mark.parametrize("header", HEADERS)
 def test_a_header_compiles_alone(header: str, tmp_path: Path) -> None:
-    for compiler in COMPILERS:
-        run(compiler, "-std=c++20", *WARNINGS, "-Werror", "-I", ROOT, "-fsyntax-only", program(tmp_path, header))
+    # One compiler is enough to find what a header forgot to include; all of them see all headers below.
+    run(COMPILERS[0], "-std=c++20", *WARNINGS, "-Werror", "-I", ROOT, "-fsyntax-only", program(tmp_path, header))
 
 
 @pytest.mark.parametrize("standard", ["c++20", "c++23"])
