@@ -69,6 +69,7 @@ class Roster:
         heard_ns = last_received_ns(place.shm_dir, place.handler, ring.previous_epoch, ring.previous_last)
         self.sources: dict[int, FixSource] = {}
         self.quarantines: dict[int, Quarantine] = {}
+        self.gone: set[str] = set()  # removed and not here again; no more than the directory has sources
         self._leaving: dict[int, _Leaving] = {}
         self.change = ""
         """How the last change went: "" well, or the reason why not; "under way"."""
@@ -206,6 +207,7 @@ class Roster:
         self.quarantines.pop(index).close()
         del self.sources[index]
         self._slots.free(source.config.name)
+        self.gone.add(source.config.name)
         if leaving.successor is not None:
             self._succeed(leaving.successor, now_ns, source.heard_ns)
 
@@ -243,6 +245,7 @@ class Roster:
             log_messages=place.log_messages, heard_ns=heard_ns,
         )  # fmt: skip
         self.sources[index] = source
+        self.gone.discard(config.name)
         self.quarantines[index] = Quarantine(place.state_dir / "quarantine", config.name)
         source.states.write(State.DISCONNECTED, Reason.STARTING, now_ns)
 

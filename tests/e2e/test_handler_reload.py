@@ -120,6 +120,7 @@ def test_a_source_and_an_instrument_come_and_go_and_nobody_else_notices(site):
     assert told["changes"]["removed"] == ["second"]
     until(lambda: status(site, "second") is None)
     until(lambda: venue_session(site, "FH2")["state"] == "disconnected")
+    assert tell(site, "resnapshot", source="second")["queued"] == 0
     own = site.records()
     own = own[own["source"] == directory_source(site, "second")]
     states = own[own["kind"] == Kind.STATE]

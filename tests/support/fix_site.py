@@ -30,7 +30,7 @@ heartbeat_s = {heartbeat_s}
 gap_policy = "{policy}"
 reconnect_min_s = 0.05
 {more}
-instruments_file = "instruments.csv"
+{instruments}
 {tables}
 """
 
@@ -57,7 +57,7 @@ class Site:
 
     def __init__(
         self, folder, keying="price", policy="resend", *, more="", tables="", where=plain, log_level="info",
-        venue_options=(), environment=None, heartbeat_s=1,
+        venue_options=(), environment=None, heartbeat_s=1, own_instruments=False,
     ):  # fmt: skip
         self.folder = folder
         self.processes = []
@@ -77,6 +77,7 @@ class Site:
             "tables": tables,
             "log_level": log_level,
             "heartbeat_s": heartbeat_s,
+            "instruments": "" if own_instruments else 'instruments_file = "instruments.csv"',
         }
         (folder / "c.toml").write_text(CONFIG.format(shm=folder / "shm", keying=keying, policy=policy, **lines))
         self.ctl = folder / "var/t/run/h1.ctl"
