@@ -5,8 +5,8 @@ import pytest
 from feedhandler import _native
 from feedhandler.errors import ConfigError
 from feedhandler.tick import Flag
-from feedhandler.wire import fix_logon
-from tests.support.dialects import Client, Dialect, brief
+from feedhandler.wire import fix_logon, fix_profile
+from tests.support.dialects import NOW, Client, Dialect, brief, readable, wire
 
 # The example of the venue's own page (fix-api.md, "How to sign Logon<A> request"), key and all.
 PEM = """-----BEGIN PRIVATE KEY-----
@@ -150,6 +150,40 @@ def test_an_event_ends_with_its_last_fragment(binance):
     assert [bool(r["flags"] & Flag.LAST) for r in records] == [False, False, True]
     assert binance.book()[1] == [(91000.03, 1.0)]
     assert binance.troubles == {}
+
+
+def test_another_sessions_event_holds_nothing_of_the_unfinished_one(binance):
+    binance.send("W", SNAPSHOT)
+    other = fix_profile.load("fix44").compile()
+    binance.loop.add_session(other, 2, 1, 1 << 20, 16)
+    binance.loop.add_symbol(1, b"OTHER", 99)
+    binance.loop.set_sequence(1, 1, True)
+    first = update(101, 101, ["279=2|270=91000.01|269=1|"])
+    binance.send("X", first.replace("268=", "893=N|268="))
+    between = wire(
+        "35=X|34=1|49=S|52=20261121-11:00:00|56=F|268=1|279=0|269=0|55=OTHER|270=5|271=1|",
+    )
+    assert binance.loop.feed(1, between, NOW) is None
+    assert brief(binance.read()) == [("new", 99, "bid", 5.0, 1.0, "last")]
+    last = update(102, 102, ["279=2|270=91000.02|269=1|"])
+    assert binance.send("X", last.replace("268=", "893=Y|268=")) == [
+        ("delete", 1, "ask", 91000.01, 0.0),
+        ("delete", 1, "ask", 91000.02, 0.0, "last"),
+    ]
+
+
+def test_a_missing_update_is_answered_by_a_new_subscription(binance, monkeypatch):
+    monkeypatch.setenv("BINANCE_KEY", PEM)
+    client = Client("binance", ["BTCUSDT", "BNBBUSD"], secret_env="BINANCE_KEY")
+    client.requests()
+    binance.send("W", SNAPSHOT)
+    binance.send("X", update(103, 103, ["279=0|270=90001|271=1|269=0|"]))
+    instruments, _ = binance.loop.take_damaged(0)
+    assert client.subscription.damaged(instruments, NOW) == 1
+    assert [readable(request) for request in client.subscription.due(NOW)] == [
+        "262=p-1|263=2|264=5000",
+        "262=p-3|263=1|264=5000|266=Y|146=2|55=BTCUSDT|55=BNBBUSD|267=2|269=0|269=1",
+    ]
 
 
 def test_an_event_whose_end_never_comes_leaves_no_book_that_looks_good(binance):
