@@ -134,3 +134,28 @@ def test_of_a_book_by_price_the_ranges_are_the_readers(tmp_path):
     assert line.book() == ([(98.0, 3.0)], [(101.0, 4.0), (103.0, 8.0)])
     assert line.send("X", x("279=4|269=1|55=ES|270=103|")) == [("bad_book", 1, "last")]
     assert line.troubles == {"no_position": 1, "damaged": 1, "quarantined": 1}
+
+
+def test_another_venue_numbers_the_actions_otherwise(tmp_path):
+    """QST: 3 Append, 4 DeleteFrom, 5 DeleteUntil."""
+    text = PROFILE.format(keying="position").replace('"3" = "delete_through"', '"3" = "new"').replace("overlay", "delete_through")  # fmt: skip
+    line = Dialect(tmp_path, "numbered", {"ES": (2, 0)}, text=text)
+    line.send("W", W)
+    assert line.send("X", x("279=5|269=0|55=ES|1023=2|", "279=3|269=0|1023=2|270=97|271=6|")) == [
+        ("delete", 1, "bid", 100.0, 0.0),
+        ("delete", 1, "bid", 99.0, 0.0),
+        ("new", 1, "bid", 97.0, 6.0, "last"),
+    ]
+    assert line.book()[0] == [(98.0, 3.0), (97.0, 6.0)]
+
+
+def test_an_empty_book_inside_of_x_forgets_the_positions(numbered):
+    """CQG: 269=J with 279=2; the instrument stands in the first entry only."""
+    text = x("279=2|269=J|55=ES|", "279=0|269=0|1023=1|270=50|271=1|", "279=0|269=1|1023=1|270=51|271=2|")
+    assert numbered.send("X", text) == [
+        ("clear", 1),
+        ("new", 1, "bid", 50.0, 1.0),
+        ("new", 1, "ask", 51.0, 2.0, "last"),
+    ]
+    assert numbered.book() == ([(50.0, 1.0)], [(51.0, 2.0)])
+    assert numbered.troubles == {}
