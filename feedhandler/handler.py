@@ -134,7 +134,7 @@ class FeedHandler:
         """Answer the control operation `resnapshot`: queue instruments (directory ids, or null for all)."""
         name, ids = request.get("source"), request.get("instruments")
         chosen = [source for source in self.roster if name in (None, source.config.name)]
-        if name in self.roster.gone:
+        if isinstance(name, str) and name in self.roster.gone:
             return {"queued": 0}  # whoever lost its books has nothing to wait for
         if not chosen:
             return {"ok": False, "error": f"no source {name!r} here"}

@@ -149,13 +149,15 @@ def _end(child: Any) -> None:
         child.join()
 
 
-def _one(pem: Path | None, found: list[bytes], times: mmap.mmap | None) -> tuple[float, "np.ndarray[Any, Any]"]:
-    """Return (ticks a second, latency of each message in us; none of them without times)."""
+def _one(
+    pem: Path | None, found: list[bytes], times: mmap.mmap | None, count: int | None = None
+) -> tuple[float, "np.ndarray[Any, Any]"]:
+    """Return (ticks a second, latency of each message in us; none of them without times). RuntimeError: not `count`."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         receiver = Receiver(folder, "bench", pem)
         port, child = _serve(pem, found, times)
         try:
-            took = receiver.take(port, len(found))
+            took = receiver.take(port, len(found) if count is None else count)
         finally:
             _end(child)
         if times is None:
