@@ -1,9 +1,10 @@
 """What `feedhandler check` says about a good configuration."""
 
+from datetime import time
 from pathlib import Path
 
 from feedhandler import config_rules, scheduling
-from feedhandler.config import Config, Handler, Scheduling
+from feedhandler.config import Config, Handler, Hours, Scheduling, Source
 from feedhandler.limits import RECORD_BYTES
 
 
@@ -17,12 +18,24 @@ def summary(file: str | Path, config: Config) -> str:
         if isinstance(section, Handler):
             mib = section.ring_capacity * RECORD_BYTES / 2**20
             lines.append(f"    ring     {section.ring_capacity} records, {mib:g} MiB")
-            lines += [
-                f"    source   {s.name}: {s.profile} {s.sender} -> {s.target} at {s.host}:{s.port}, "
-                f"{len(s.instruments)} instruments"
-                for s in section.source
-            ]
+            lines += [f"    source   {_source(source)}" for source in section.source]
     return "\n".join(lines + [f"  note       {note}" for note in notes(config)])
+
+
+def _source(source: Source) -> str:
+    """Return one line on a source: nothing of its secrets, not even where they are."""
+    where = ", then ".join(map(str, source.addresses()))
+    facts = [f"at {where}", f"{len(source.instruments)} instruments"]
+    if source.tls is not None:
+        facts.append(f"TLS {source.tls.min_version} to {source.tls.max_version}")
+    if (hours := source.schedule) is not None:
+        start, end = (f"{day or ''} {at:%H:%M:%S}".strip() for day, at in _edges(hours))
+        facts.append(f"from {start} to {end} {hours.zone}")
+    return f"{source.name}: {source.profile} {source.sender} -> {source.target} " + ", ".join(facts)
+
+
+def _edges(hours: Hours) -> tuple[tuple[str | None, time], tuple[str | None, time]]:
+    return (hours.start_day, hours.start), (hours.end_day, hours.end)
 
 
 def notes(config: Config) -> list[str]:

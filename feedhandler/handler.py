@@ -67,7 +67,7 @@ class FeedHandler:
             self._next_housekeeping_ns = now_ns + HOUSEKEEPING_NS
             self.housekeeping(now_ns)
         busy = any(source.busy for source in self.roster)
-        timer_ns = min(source.next_timer_ns() for source in self.roster) - now_ns
+        timer_ns = min((source.next_timer_ns() for source in self.roster), default=now_ns + RUN_NS) - now_ns
         return work + self._answer(*self.loop.run(max(0, min(BUSY_RUN_NS if busy else RUN_NS, timer_ns))))
 
     def _answer(self, code: _native.LoopCode, index: int, detail: Any) -> int:

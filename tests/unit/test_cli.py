@@ -74,6 +74,24 @@ def test_check_sums_up_a_good_configuration() -> None:
     assert f"  run        {ROOT}/var/example/run" in lines
 
 
+def test_check_says_how_a_source_is_reached_and_nothing_of_its_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    text = EXAMPLE.read_text().replace("endpoints = []", 'endpoints = ["backup.example:99", "[::1]:7"]')
+    text = text.replace('"instruments.csv"', f'"{EXAMPLE.parent / "instruments.csv"}"')
+    text = text.replace('password_env = ""', 'password_env = "VENUE_SECRET"')
+    hours = 'start = 17:00:00\nend = 16:55:00\nstart_day = "Sun"\nend_day = "Fri"\nzone = "America/New_York"'
+    path.write_text(
+        text.replace("\n[conflator]", f"\n[handler.source.tls]\n[handler.source.schedule]\n{hours}\n[conflator]", 1)
+    )
+    result = feedhandler("check", path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (
+        "    source   simvenue: fix44 FH -> SIM at 127.0.0.1:9880, then backup.example:99, then [::1]:7, 4 instruments, "
+        "TLS 1.2 to 1.3, from Sun 17:00:00 to Fri 16:55:00 America/New_York"
+    ) in result.stdout.splitlines()
+    assert "VENUE_SECRET" not in result.stdout
+
+
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_a_bad_configuration_is_one_line_and_code_2(command: str, tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
