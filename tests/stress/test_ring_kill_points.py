@@ -15,7 +15,7 @@ from tests.stress.writers import RING
 
 NOBODY = 65534
 PACED = 20_000  # records a second: slow enough for readers to park
-POINT_FAMILIES = ("epoch", "ring", "note", "wake", "words", "read", "park")
+POINT_FAMILIES = ("lock", "epoch", "ring", "note", "wake", "words", "read", "park")
 ALL_SORTS = {"oversize": 200, "drop": 30, "open": 5, "renote": 6, "idle": 7, "silent": 4}
 
 
