@@ -68,20 +68,23 @@ class Site:
             "30", "--rate", "3000", "--seconds", "0", "--keying", keying, "--wait-subscribers", "--instruments-csv",
             folder / "instruments.csv", *venue_options,
         )  # fmt: skip
-        until(lambda: port.exists() and port.read_text().strip())
-        self.port = int(port.read_text())
-        self.log_path = folder / "handler.log"
         lines = {
-            "where": where(self.port),
             "more": more,
             "tables": tables,
             "log_level": log_level,
             "heartbeat_s": heartbeat_s,
             "instruments": "" if own_instruments else 'instruments_file = "instruments.csv"',
         }
-        (folder / "c.toml").write_text(CONFIG.format(shm=folder / "shm", keying=keying, policy=policy, **lines))
         self.ctl = folder / "var/t/run/h1.ctl"
-        self.start_handler()
+        try:
+            until(lambda: port.exists() and port.read_text().strip())
+            self.port = int(port.read_text())
+            text = CONFIG.format(shm=folder / "shm", keying=keying, policy=policy, where=where(self.port), **lines)
+            (folder / "c.toml").write_text(text)
+            self.start_handler()
+        except BaseException:
+            self.close()
+            raise
 
     def start(self, module, *arguments):
         with (self.folder / f"{module.rpartition('.')[2]}.log").open("ab") as log:
