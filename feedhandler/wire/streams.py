@@ -15,7 +15,7 @@ class Stream:
     """What is known of one topic. `user` is the application's."""
 
     __slots__ = (
-        "base", "decode", "is_book", "is_event", "is_heartbeat", "is_tick", "live", "name", "next", "seq",
+        "base", "decode", "is_book", "is_event", "is_heartbeat", "live", "name", "next", "seq",
         "subscription", "topic", "user", "waiting",
     )  # fmt: skip
 
@@ -26,7 +26,6 @@ class Stream:
         self.subscription = subscription
         self.is_event = topic.channel in EVENT_CHANNELS
         self.is_book = topic.channel == "book"
-        self.is_tick = topic.channel == "tick"
         self.is_heartbeat = topic.channel == HEARTBEAT_CHANNEL
         self.user: Any = None
         self.reset(synced=False)

@@ -1,6 +1,6 @@
 """The subscriber's side of the topics contract as a state machine: no socket, no clock."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -62,11 +62,6 @@ class SubscriberState(Sequencer):
     def has_actions(self) -> bool:
         """`take_actions` has something to return."""
         return bool(self._actions)
-
-    @property
-    def known(self) -> Mapping[bytes, Stream]:
-        """Every topic seen so far, by its frame; a view that stays current."""
-        return self._streams
 
     @property
     def asking(self) -> bool:

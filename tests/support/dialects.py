@@ -11,11 +11,12 @@ from feedhandler.counters import Counters
 from feedhandler.instruments import Directory, Instrument
 from feedhandler.sources.fix_config import session_config
 from feedhandler.sources.fix_subscription import Subscription
-from feedhandler.tick import TICK, Action, Flag, Kind, Side, State
+from feedhandler.tick import Action, Flag, Kind, Side, State
 from feedhandler.wire import fix_profile
 from feedhandler.wire.fix_message import frame
 from feedhandler.wire.fix_session import MemoryStore, Session
 from tests.support.conflating import PARK, messages
+from tests.support.fix_line import Feed
 
 NOW = 1_795_258_800_250_000_000  # 20261121-11:00:00.250
 DEPTH = 10
@@ -81,8 +82,10 @@ def readable(request: list) -> str:
     return "|".join(f"{tag}={value.decode()}" for tag, value in request)
 
 
-class Dialect:
+class Dialect(Feed):
     """FIX text in; records, books and published messages out. Instruments by venue symbol, numbered from 1."""
+
+    now_ns = NOW
 
     def __init__(
         self, folder: Path, profile: str, symbols: dict[str, tuple[int, int]], *, keying: str | None = None,
@@ -96,10 +99,7 @@ class Dialect:
         self.profile = fix_profile.load(path if text is not None else profile)
         directory = Directory(folder / "instruments.dir", writable=True)
         source = directory.add_source("venue")
-        self.ring = _native.RingWriter(str(folder), str(folder), "h", capacity)
-        self.reader = _native.RingReader(str(folder), "h")
-        self.reader.attach(0, True)
-        self.loop = _native.FixLoop(self.ring)
+        super().__init__(folder, "h", capacity)
         self.loop.add_session(self.profile.compile(keying, depth), source, 0, 1 << 20, 4096)
         for symbol, (price_decimals, size_decimals) in symbols.items():
             number = directory.add(
@@ -116,22 +116,6 @@ class Dialect:
             str(folder), str(folder), str(folder / "instruments.dir"), ["h"], [["venue"]], DEPTH, 4096,
             max(16, 2 * len(symbols)), self.counters.native,
         )  # fmt: skip
-        self.seq = 0
-        self.handed: list[bytes] = []
-
-    def feed(self, data: bytes) -> np.ndarray:
-        """Bytes of the venue; returns the records they made. What is for the session goes to `handed`."""
-        handed = self.loop.feed(0, data, NOW)
-        while handed is not None:
-            self.handed.append(handed)
-            handed = self.loop.feed(0, b"", NOW)
-        return self.read()
-
-    def read(self) -> np.ndarray:
-        out = np.zeros(1 << 14, TICK)
-        count, lost = self.reader.read_into(out.view(np.uint8))
-        assert lost == 0
-        return out[:count]
 
     def message(self, kind: str, rest: str) -> bytes:
         """The next message in sequence; `rest` stands behind the header."""
@@ -153,12 +137,6 @@ class Dialect:
         """Bids and asks of an instrument as the conflator has them, best first."""
         self.published()
         return self.engine.book(instrument)
-
-    @property
-    def troubles(self) -> dict[str, int]:
-        """What was counted, without zeros and without volumes."""
-        volumes = ("reads", "bytes", "messages", "market_data", "snapshots", "ticks", "events", "admin")
-        return {k: v for k, v in self.loop.counts(0).items() if v and k not in volumes}
 
 
 def brief(records: np.ndarray) -> list[tuple]:

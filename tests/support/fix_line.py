@@ -21,28 +21,22 @@ def message(text: str, begin: bytes = b"FIX.4.4") -> bytes:
     return whole + b"10=%03d\x01" % (sum(whole) % 256)
 
 
-class Line:
-    """A ring, a loop with one session, a reader. `send` numbers the messages."""
+class Feed:
+    """A ring, a loop without sessions, a reader: bytes in, whole record arrays out."""
 
-    def __init__(
-        self, folder, keying="price", message_max=1 << 20, entries_max=4096, capacity=1 << 14, id_scope="session"
-    ):
-        name = f"r{next(_names)}"
+    now_ns = NOW
+
+    def __init__(self, folder, name: str, capacity: int):
         self.ring = _native.RingWriter(str(folder), str(folder), name, capacity)
         self.reader = _native.RingReader(str(folder), name)
         self.reader.attach(0, True)
         self.loop = _native.FixLoop(self.ring)
-        table = self.table = fix_profile.load("fix44").compile(keying)
-        table.ids_per_instrument = id_scope == "instrument"
-        self.loop.add_session(table, 9, 0, message_max, entries_max)
-        for symbol, number in SYMBOLS.items():
-            self.loop.add_symbol(0, symbol.encode(), number)
-        self.loop.set_sequence(0, 1, True)
         self.seq = 0
-        self.handed = []
+        self.handed: list[bytes] = []
 
-    def feed(self, data: bytes, now_ns: int = NOW) -> np.ndarray:
+    def feed(self, data: bytes, now_ns: int | None = None) -> np.ndarray:
         """Feed bytes; return the records they made. What is for the session goes to `handed`."""
+        now_ns = self.now_ns if now_ns is None else now_ns
         handed = self.loop.feed(0, data, now_ns)
         while handed is not None:
             self.handed.append(handed)
@@ -55,13 +49,28 @@ class Line:
         assert lost == 0
         return out[:count]
 
-    def send(self, kind: str, rest: str) -> np.ndarray:
-        """The next message in sequence: kind W or X, and everything behind the header."""
-        self.seq += 1
-        return self.feed(message(f"35={kind}|34={self.seq}|{HEAD}{rest}"))
-
     @property
     def counts(self) -> dict[str, int]:
         """What was counted, without zeros and without volumes."""
         volumes = ("reads", "bytes", "messages", "market_data", "snapshots", "ticks", "events", "admin")
         return {k: v for k, v in self.loop.counts(0).items() if v and k not in volumes}
+
+
+class Line(Feed):
+    """One session of plain FIX 4.4. `send` numbers the messages."""
+
+    def __init__(
+        self, folder, keying="price", message_max=1 << 20, entries_max=4096, capacity=1 << 14, id_scope="session"
+    ):
+        super().__init__(folder, f"r{next(_names)}", capacity)
+        table = self.table = fix_profile.load("fix44").compile(keying)
+        table.ids_per_instrument = id_scope == "instrument"
+        self.loop.add_session(table, 9, 0, message_max, entries_max)
+        for symbol, number in SYMBOLS.items():
+            self.loop.add_symbol(0, symbol.encode(), number)
+        self.loop.set_sequence(0, 1, True)
+
+    def send(self, kind: str, rest: str) -> np.ndarray:
+        """The next message in sequence: kind W or X, and everything behind the header."""
+        self.seq += 1
+        return self.feed(message(f"35={kind}|34={self.seq}|{HEAD}{rest}"))

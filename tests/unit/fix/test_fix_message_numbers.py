@@ -25,14 +25,14 @@ def counted(tmp_path):
 def test_a_missing_message_marks_every_book_in_the_event_that_shows_it(counted):
     counted.send("X", f"1181=5|{ENTRY}")
     counted.send("X", f"1181=6|{ENTRY}")
-    assert counted.troubles == {}
+    assert counted.counts == {}
     found = counted.send("X", f"1181=8|{ENTRY}")
     assert sorted(found[:2]) == [("bad_book", 1), ("bad_book", 2)]
     assert found[2:] == [("new", 1, "bid", 1.0, 1.0, "last")]
     numbers, overflow = counted.loop.take_damaged(0)
     assert (sorted(numbers), overflow) == ([1, 2], False)
     counted.send("X", f"1181=9|{ENTRY}")
-    assert counted.troubles == {"sequence_gap": 1, "damaged": 2}
+    assert counted.counts == {"sequence_gap": 1, "damaged": 2}
 
 
 def test_the_marks_have_the_messages_time(counted):
@@ -46,4 +46,4 @@ def test_what_is_resent_is_no_gap(counted):
     assert len(counted.send("X", f"1181=4|{ENTRY}")) == 1
     counted.send("X", f"1181=6|{ENTRY}")
     counted.send("X", ENTRY)
-    assert counted.troubles == {}
+    assert counted.counts == {}

@@ -84,7 +84,7 @@ def test_two_positions_at_one_price_are_the_level_that_stays(numbered):
 )  # fmt: skip
 def test_a_position_that_cannot_be_marks_the_book(numbered, entry):
     assert numbered.send("X", x(entry)) == [("bad_book", 1, "last")]
-    assert numbered.troubles == {"no_position": 1, "damaged": 1, "quarantined": 1}
+    assert numbered.counts == {"no_position": 1, "damaged": 1, "quarantined": 1}
     numbered.send("W", W)
     assert numbered.book()[0] == [(100.0, 1.0), (99.0, 2.0), (98.0, 3.0)]
 
@@ -123,7 +123,7 @@ def test_a_walk_of_positions_is_the_venues_book(tmp_path):
             del book[gone[action]]
         line.send("X", x(text))
         assert line.book()[0] == book
-    assert line.troubles == {}
+    assert line.counts == {}
 
 
 def test_of_a_book_by_price_the_ranges_are_the_readers(tmp_path):
@@ -133,7 +133,7 @@ def test_of_a_book_by_price_the_ranges_are_the_readers(tmp_path):
     assert [(int(r["action"]), int(r["level"])) for r in records] == [(Action.DELETE_THROUGH, 2), (Action.OVERLAY, 2)]
     assert line.book() == ([(98.0, 3.0)], [(101.0, 4.0), (103.0, 8.0)])
     assert line.send("X", x("279=4|269=1|55=ES|270=103|")) == [("bad_book", 1, "last")]
-    assert line.troubles == {"no_position": 1, "damaged": 1, "quarantined": 1}
+    assert line.counts == {"no_position": 1, "damaged": 1, "quarantined": 1}
 
 
 def test_another_venue_numbers_the_actions_otherwise(tmp_path):
@@ -158,4 +158,4 @@ def test_an_empty_book_inside_of_x_forgets_the_positions(numbered):
         ("new", 1, "ask", 51.0, 2.0, "last"),
     ]
     assert numbered.book() == ([(50.0, 1.0)], [(51.0, 2.0)])
-    assert numbered.troubles == {}
+    assert numbered.counts == {}

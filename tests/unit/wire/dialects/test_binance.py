@@ -81,7 +81,7 @@ def test_a_book_and_its_changes(binance):
         ("new", 1, "bid", 90998.0, 1.0, "last"),
     ]
     assert binance.book() == ([(91000.0, 0.7), (90999.99, 2.0), (90998.0, 1.0)], [(91000.02, 3.0)])
-    assert binance.troubles == {}
+    assert binance.counts == {}
 
 
 def test_an_empty_snapshot(binance):
@@ -95,12 +95,12 @@ def test_a_missing_update_marks_the_book_until_a_snapshot(binance):
         ("bad_book", 1), ("new", 1, "bid", 90001.0, 1.0), ("new", 1, "bid", 90002.0, 1.0, "last"),
     ]  # fmt: skip
     assert binance.loop.take_damaged(0) == ([1], False)
-    assert binance.troubles == {"sequence_gap": 1, "damaged": 1}
+    assert binance.counts == {"sequence_gap": 1, "damaged": 1}
     binance.send("X", update(105, 105, ["279=0|270=90003|271=1|269=0|"]))
-    assert binance.troubles["sequence_gap"] == 1, "one gap is one gap"
+    assert binance.counts["sequence_gap"] == 1, "one gap is one gap"
     assert binance.send("W", SNAPSHOT.replace("25044=100", "25044=110"))[0] == ("clear", 1)
     binance.send("X", update(111, 111, ["279=0|270=90004|271=1|269=0|"]))
-    assert binance.troubles == {"sequence_gap": 1, "damaged": 1}
+    assert binance.counts == {"sequence_gap": 1, "damaged": 1}
 
 
 def test_updates_older_than_the_snapshot_are_left_out(binance):
@@ -109,14 +109,14 @@ def test_updates_older_than_the_snapshot_are_left_out(binance):
     assert binance.send("X", update(99, 101, ["279=1|270=91000|271=9|269=0|"])) == [
         ("change", 1, "bid", 91000.0, 9.0, "last")
     ], "one that reaches beyond it is not old"
-    assert binance.troubles == {"old_update": 1}
+    assert binance.counts == {"old_update": 1}
 
 
 def test_other_symbols_have_numbers_of_their_own(binance):
     binance.send("W", SNAPSHOT)
     text = update(101, 101, ["279=0|270=90000|271=1|269=0|", "279=0|270=600|271=1|269=0|55=BNBBUSD|25043=7|25044=9|"])
     assert [record[1] for record in binance.send("X", text)] == [1, 2]
-    assert binance.troubles == {}
+    assert binance.counts == {}
 
 
 def test_the_book_ticker_says_no_first_number(tmp_path):
@@ -124,7 +124,7 @@ def test_the_book_ticker_says_no_first_number(tmp_path):
     ticker.send("W", "262=t|55=BTCUSDT|25044=5|268=2|269=0|270=1|271=1|269=1|270=2|271=1|")
     ticker.send("X", "262=t|268=1|279=1|270=2|271=4|269=1|55=BTCUSDT|25044=90|")
     assert ticker.book() == ([(1.0, 1.0)], [(2.0, 4.0)])
-    assert ticker.troubles == {}
+    assert ticker.counts == {}
 
 
 def test_trades_are_as_the_venues_sample_has_them(binance):
@@ -149,7 +149,7 @@ def test_an_event_ends_with_its_last_fragment(binance):
     records = binance.feed(binance.message("X", last.replace("268=", "893=Y|268=")))
     assert [bool(r["flags"] & Flag.LAST) for r in records] == [False, False, True]
     assert binance.book()[1] == [(91000.03, 1.0)]
-    assert binance.troubles == {}
+    assert binance.counts == {}
 
 
 def test_another_sessions_event_holds_nothing_of_the_unfinished_one(binance):
@@ -192,7 +192,7 @@ def test_an_event_whose_end_never_comes_leaves_no_book_that_looks_good(binance):
     binance.loop.forget_bytes(0)
     binance.loop.feed(0, b"", 1)
     assert brief(binance.read()) == [("delete", 1, "ask", 91000.01, 0.0), ("bad_book", 1, "last")]
-    assert binance.troubles == {"event_cut": 1, "damaged": 1}
+    assert binance.counts == {"event_cut": 1, "damaged": 1}
 
 
 def test_what_a_restart_must_ask_for_again_is_noted_before_the_unfinished_event(tmp_path):

@@ -65,7 +65,7 @@ def test_a_book_and_its_changes(coinbase):
         ("change", 1, "bid", 91000.0, 0.7), ("delete", 1, "ask", 91000.01, 0.0, "last"),
     ]  # fmt: skip
     assert coinbase.book() == ([(91000.0, 0.7), (90999.5, 2.0)], [])
-    assert coinbase.troubles == {}
+    assert coinbase.counts == {}
 
 
 def test_a_missing_number_marks_one_products_book(coinbase):
@@ -78,7 +78,7 @@ def test_a_missing_number_marks_one_products_book(coinbase):
     ]  # fmt: skip
     assert coinbase.loop.take_damaged(0) == ([1], False)
     assert [(topic, payload[8]) for topic, payload in coinbase.published()] == [("state|BTC-USD|venue", State.BAD_BOOK)]
-    assert coinbase.troubles == {"sequence_gap": 1, "damaged": 1}
+    assert coinbase.counts == {"sequence_gap": 1, "damaged": 1}
 
 
 def test_one_number_for_a_whole_message_and_old_ones(coinbase):
@@ -86,7 +86,7 @@ def test_one_number_for_a_whole_message_and_old_ones(coinbase):
     both = "55=BTC-USD|83=11|268=2|279=0|269=0|270=1|271=1|279=0|269=0|270=2|271=1|"
     assert len(coinbase.send("X", both)) == 2
     assert coinbase.send("X", both) == [], "the book has it already"
-    assert coinbase.troubles == {"old_update": 2}
+    assert coinbase.counts == {"old_update": 2}
 
 
 def test_a_w_over_two_messages_is_one_event(coinbase):

@@ -49,7 +49,7 @@ def test_a_delete_is_its_id(ctrader):
         ("delete", 1, "ask", 1.06631, 0.0, "last"),
     ]
     assert ctrader.book() == ([(1.0662, 3e6)], [(1.0663, 250000.0), (1.0664, 5e5)])
-    assert ctrader.troubles == {}
+    assert ctrader.counts == {}
 
 
 def test_two_entries_at_one_price_are_one_level_until_both_are_gone(ctrader):
@@ -69,7 +69,7 @@ def test_the_first_book_may_come_as_x_and_serve_several_symbols(ctrader):
 
 def test_an_id_never_seen_is_counted_and_flagged(ctrader):
     assert ctrader.send("X", "268=1|279=2|278=99|55=1|") == [("delete", 1, "none", None, 0.0, "last")]
-    assert ctrader.troubles == {"unknown_id": 1}
+    assert ctrader.counts == {"unknown_id": 1}
 
 
 def test_spot_quotes_have_neither_size_nor_id(tmp_path):
@@ -78,4 +78,4 @@ def test_spot_quotes_have_neither_size_nor_id(tmp_path):
     assert spot.book() == ([(1.06625, 1.0)], [(1.0663, 1.0)])
     spot.send("W", "55=1|268=2|269=0|270=1.06624|269=1|270=1.0663|")
     assert spot.book() == ([(1.06624, 1.0)], [(1.0663, 1.0)])
-    assert spot.troubles == {}
+    assert spot.counts == {}

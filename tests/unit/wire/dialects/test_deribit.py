@@ -76,7 +76,7 @@ def test_a_book_and_its_changes(deribit):
     ))  # fmt: skip
     assert set(records["ts_event"].tolist()) == {1_795_258_799_987_000_000}
     assert deribit.book() == ([(91000.0, 4000.0)], [(91001.0, 70.0)])
-    assert deribit.troubles == {}
+    assert deribit.counts == {}
 
 
 def test_a_trade_has_its_side_and_its_id(deribit):

@@ -35,7 +35,7 @@ def test_highs_and_lows_are_no_levels_and_sizes_of_nothing_no_deletes(fxcm):
     assert fxcm.book() == ([(1.2245, 1.0)], [(1.2246, 1.0)])
     fxcm.send("W", W.replace("270=1.2245|271=0", "270=1.2244|271=250000"))
     assert fxcm.book() == ([(1.2244, 250000.0)], [(1.2246, 1.0)])
-    assert fxcm.troubles == {}
+    assert fxcm.counts == {}
 
 
 def test_the_time_of_the_first_entry_is_inherited(fxcm):

@@ -33,7 +33,7 @@ def kraken(tmp_path):
 def full(kraken):
     group = "".join(entry("A", price) for price in ASKS) + "".join(entry("B", price) for price in BIDS)
     kraken.send("W", f"262=p-1|55=ETH/BTC|268=20|{group}5041={PUBLISHED}|")
-    assert kraken.troubles == {}
+    assert kraken.counts == {}
     return kraken
 
 
@@ -59,9 +59,9 @@ def test_another_checksum_marks_the_book_and_asks_for_it_once(full):
     )
     assert full.loop.take_damaged(0) == ([1], False)
     full.send("X", f"262=p-1|55=ETH/BTC|268=1|279=0|{entry('B', '0.04991')}5041=1|")
-    assert full.troubles == {"bad_check": 1, "damaged": 1, "quarantined": 1}
+    assert full.counts == {"bad_check": 1, "damaged": 1, "quarantined": 1}
     full.send("W", f"262=p-2|55=ETH/BTC|268=1|{entry('B', '0.04')}5041={checksum([('0.04000', '0.00000500')], [])}|")
-    assert full.troubles["bad_check"] == 1, "a snapshot begins anew"
+    assert full.counts["bad_check"] == 1, "a snapshot begins anew"
 
 
 def test_creating_and_deleting_in_one_message_in_order(kraken):
@@ -71,7 +71,7 @@ def test_creating_and_deleting_in_one_message_in_order(kraken):
     assert kraken.send("X", text) == [
         ("new", 2, "bid", 91000.05, 3.0), ("delete", 2, "bid", 91000.05, 0.0, "last"),
     ]  # fmt: skip
-    assert kraken.troubles == {}
+    assert kraken.counts == {}
 
 
 def test_every_message_of_a_walk_is_checked(kraken):
@@ -97,10 +97,10 @@ def test_every_message_of_a_walk_is_checked(kraken):
         bids = sorted(books["B"].items(), key=lambda level: -float(level[0]))
         asks = sorted(books["A"].items(), key=lambda level: float(level[0]))
         kraken.send("X", f"55=BTC/USD|268={len(entries)}|{''.join(entries)}5041={checksum(bids, asks)}|")
-    assert kraken.troubles == {}
+    assert kraken.counts == {}
     assert kraken.book(2) == ([(float(p), float(s)) for p, s in bids], [(float(p), float(s)) for p, s in asks])
 
 
 def test_a_checksum_that_is_no_number_is_kept(kraken):
     kraken.send("W", f"262=p-1|55=BTC/USD|268=1|{entry('B', '1.0')}5041=x|")
-    assert kraken.troubles == {"bad_number": 1, "quarantined": 1}
+    assert kraken.counts == {"bad_number": 1, "quarantined": 1}

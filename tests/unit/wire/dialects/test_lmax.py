@@ -43,7 +43,7 @@ def test_each_w_is_the_whole_book(lmax):
     assert lmax.book() == ([(1.17395, 50.0), (1.17394, 80.0)], [(1.17399, 25.5), (1.17401, 60.0)])
     lmax.send("W", "262=1|48=4001|22=8|268=2|269=0|270=1.17396|271=10|272=20261121|273=11:00:00.121|269=1|270=1.17400|271=20|")  # fmt: skip
     assert lmax.book() == ([(1.17396, 10.0)], [(1.174, 20.0)])
-    assert lmax.troubles == {}
+    assert lmax.counts == {}
 
 
 def test_the_first_entrys_time_is_the_whole_books(lmax):
@@ -53,7 +53,7 @@ def test_the_first_entrys_time_is_the_whole_books(lmax):
 
 def test_an_instrument_that_is_not_ours_touches_no_book(lmax):
     assert lmax.send("W", W.replace("48=4001", "48=4002")) == []
-    assert lmax.troubles == {"unknown_symbol": 4, "quarantined": 1}
+    assert lmax.counts == {"unknown_symbol": 4, "quarantined": 1}
 
 
 def test_one_sided_and_empty_books(lmax):
